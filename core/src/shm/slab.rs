@@ -219,8 +219,12 @@ impl Engine {
             return false;
         }
         let Some(chunk) = self.own(me, k, index, head) else { return false };
+        // Not ready any more before the memory goes: who dies in between must not leave a chunk that
+        // looks usable, for the next one to write to it where there may be no memory left.
+        let memory = self.field(&chunk, chunk::MEMORY);
+        memory.store(CHARGED, SeqCst);
         self.region.punch(class.body(index), class.body_stride);
-        self.field(&chunk, chunk::MEMORY).store(0, SeqCst);
+        memory.store(0, SeqCst);
         self.free(&chunk)
     }
 
