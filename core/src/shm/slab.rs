@@ -3,7 +3,7 @@
 //! There is no free list: the state word of each chunk says all, and a finder goes round from where
 //! it last found one. A process that dies leaves nothing half linked.
 
-use super::layout::{Class, PAGE, at, chunk};
+use super::layout::{Class, at, chunk};
 use super::users::User;
 use super::{Engine, Fault};
 use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word};
@@ -332,10 +332,8 @@ impl Engine {
             if class.is_large() { Ok(()) } else { self.region.commit(bodies.0, bodies.1) }
         });
         if let Err(fault) = committed {
-            // Whole pages only, so chunks that are in use keep theirs.
-            if !class.is_large() && bodies.0.is_multiple_of(PAGE) {
-                self.region.punch(bodies.0, bodies.1);
-            }
+            // What was committed stays: somebody else who extends the class may have finished, and
+            // have messages there. It is 64 KiB at most, and the next extension uses it.
             return take_back(Err(fault));
         }
         // Release: whoever sees the chunks sees committed memory.
