@@ -6,7 +6,7 @@
 use super::layout::{Class, at, chunk};
 use super::users::User;
 use super::{Engine, Fault};
-use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word};
+use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word, full_fence};
 
 /// States of a chunk.
 pub(crate) mod state {
@@ -258,7 +258,7 @@ impl Engine {
     fn make_ready(&self, me: User, chunk: &Chunk) -> Result<Option<u64>, Fault> {
         let class = &self.geo.classes[chunk.class];
         let memory = self.field(chunk, chunk::MEMORY);
-        // Charge first, then count: of two who race for the last bytes none can miss the other.
+        // Charge first, then count.
         memory.store(CHARGED, SeqCst);
         let result = self.within_budget(me).and_then(|over| match over {
             None => self.region.commit(class.body(chunk.index), class.body_stride).map(|()| None),
@@ -280,6 +280,9 @@ impl Engine {
 
     /// Whether what is charged fits the budget, if need be after giving free large chunks back.
     fn within_budget(&self, me: User) -> Result<Option<u64>, Fault> {
+        // After the own charge was written, before those of others are read: of two who race for the
+        // last bytes none can miss the other.
+        full_fence();
         let mut used = self.charged_bytes()?;
         for (k, class) in self.geo.classes().iter().enumerate() {
             if !class.is_large() {
