@@ -180,11 +180,7 @@ struct Depth {
 }
 
 /// Runs a model; what it returns is its outcome, and all of `outcomes` must be among them.
-fn check<T: Debug>(
-    depth: Depth,
-    outcomes: &[&str],
-    model: impl Fn() -> T + Sync + Send + 'static,
-) {
+fn check<T: Debug>(depth: Depth, outcomes: &[&str], model: impl Fn() -> T + Sync + Send + 'static) {
     let seen = Seen::default();
     explore(&depth, &seen, Arc::new(model));
     seen.expect(outcomes);
@@ -233,7 +229,11 @@ impl Seen {
     }
 }
 
-fn explore<T: Debug>(depth: &Depth, seen: &Seen, model: Arc<impl Fn() -> T + Sync + Send + 'static>) {
+fn explore<T: Debug>(
+    depth: &Depth,
+    seen: &Seen,
+    model: Arc<impl Fn() -> T + Sync + Send + 'static>,
+) {
     // A soak run looks further.
     let further = std::env::var("MAILBOAT_MODELS_FURTHER").map_or(0, |n| n.parse().unwrap());
     for (dense, bound) in [(true, Some(depth.dense)), (false, depth.wide)] {

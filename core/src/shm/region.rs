@@ -199,7 +199,10 @@ mod model {
 
         pub(crate) fn punch(&self, offset: u64, length: u64) {
             step();
-            self.committed.lock().unwrap().retain(|&(from, n)| from + n <= offset || offset + length <= from);
+            self.committed
+                .lock()
+                .unwrap()
+                .retain(|&(from, n)| from + n <= offset || offset + length <= from);
         }
 
         /// Lets the commit after the next `n` fail.

@@ -194,7 +194,7 @@ fn two_sweepers() {
         "([false, true], [Some((2, 0)), Some((1, 1))])",
         "([true, false], [Some((2, 0)), None])",
     ];
-    check(Depth { dense: 1, wide: Some(2) }, outcomes, || {
+    check(Depth { dense: 1, wide: Some(1) }, outcomes, || {
         let engine = queue(2, 1);
         let ledger = Arc::default();
         let [a, b] = [1, 2].map(|task| Party::new(&engine, &ledger, task));

@@ -7,20 +7,24 @@ use loom::thread;
 /// Three messages of two senders, a ring of one slot, two chunks.
 #[test]
 fn two_senders_and_one_receiver() {
-    check(Depth { dense: 1, wide: Some(3) }, &["(true, [true, false], [Some(1), Some(2)])"], || {
-        let engine = queue(1, 1);
-        let ledger = Arc::default();
-        let [a, b, c] = [1, 2, 3].map(|task| Party::new(&engine, &ledger, task));
-        let last = c.clone();
-        let a = thread::spawn(move || a.send(1));
-        let b = thread::spawn(move || [b.send(2), b.send(3)]);
-        let c = thread::spawn(move || [c.receive(), c.receive()].map(|t| t.map(|t| t.id)));
-        let (one, two) = (a.join().unwrap(), b.join().unwrap());
-        assert!(one || two[0], "the ring cannot be full for both");
-        let received = c.join().unwrap();
-        audit(&last, &[]);
-        (one, two, received)
-    });
+    check(
+        Depth { dense: 1, wide: Some(3) },
+        &["(true, [true, false], [Some(1), Some(2)])"],
+        || {
+            let engine = queue(1, 1);
+            let ledger = Arc::default();
+            let [a, b, c] = [1, 2, 3].map(|task| Party::new(&engine, &ledger, task));
+            let last = c.clone();
+            let a = thread::spawn(move || a.send(1));
+            let b = thread::spawn(move || [b.send(2), b.send(3)]);
+            let c = thread::spawn(move || [c.receive(), c.receive()].map(|t| t.map(|t| t.id)));
+            let (one, two) = (a.join().unwrap(), b.join().unwrap());
+            assert!(one || two[0], "the ring cannot be full for both");
+            let received = c.join().unwrap();
+            audit(&last, &[]);
+            (one, two, received)
+        },
+    );
 }
 
 /// Two messages in two slots and two chunks, two receivers. What is claimed later was published
@@ -65,7 +69,7 @@ fn the_only_slot_and_the_only_chunk_are_used_again() {
         "[[Some(1), Some(2)], [None, None]]",
         "[[Some(1), Some(3)], [None, None]]",
     ];
-    check(Depth { dense: 2, wide: Some(3) }, outcomes, || {
+    check(Depth { dense: 2, wide: Some(4) }, outcomes, || {
         let engine = queue(1, 0);
         let ledger = Arc::default();
         let [a, b, c] = [1, 2, 3].map(|task| Party::new(&engine, &ledger, task));
@@ -112,19 +116,23 @@ fn a_message_is_given_back_beside_a_receiver() {
 /// left must not hide the second.
 #[test]
 fn two_messages_are_given_back_at_once() {
-    check(Depth { dense: 2, wide: Some(4) }, &["[Some(1), Some(2)]", "[Some(2), Some(1)]", "[None, Some(1)]"], || {
-        let engine = queue(2, 0);
-        let ledger = Arc::default();
-        let [a, b, c] = [1, 2, 3].map(|task| Party::new(&engine, &ledger, task));
-        assert!(c.send(1) && c.send(2));
-        let (one, two) = (a.take().unwrap(), b.take().unwrap());
-        let givers = [(a, one), (b, two)].map(|(p, t)| thread::spawn(move || p.nack(&t)));
-        let taker = c.clone();
-        let taker =
-            thread::spawn(move || [taker.receive(), taker.receive()].map(|t| t.map(|t| t.id)));
-        let _ = givers.map(|giver| giver.join().unwrap());
-        let outcome = taker.join().unwrap();
-        audit(&c, &[]);
-        outcome
-    });
+    check(
+        Depth { dense: 2, wide: Some(4) },
+        &["[Some(1), Some(2)]", "[Some(2), Some(1)]", "[None, Some(1)]"],
+        || {
+            let engine = queue(2, 0);
+            let ledger = Arc::default();
+            let [a, b, c] = [1, 2, 3].map(|task| Party::new(&engine, &ledger, task));
+            assert!(c.send(1) && c.send(2));
+            let (one, two) = (a.take().unwrap(), b.take().unwrap());
+            let givers = [(a, one), (b, two)].map(|(p, t)| thread::spawn(move || p.nack(&t)));
+            let taker = c.clone();
+            let taker =
+                thread::spawn(move || [taker.receive(), taker.receive()].map(|t| t.map(|t| t.id)));
+            let _ = givers.map(|giver| giver.join().unwrap());
+            let outcome = taker.join().unwrap();
+            audit(&c, &[]);
+            outcome
+        },
+    );
 }

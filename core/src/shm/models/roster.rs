@@ -26,7 +26,8 @@ impl Domain {
     }
 
     fn join(&self) -> Option<Task> {
-        let lock = |index: u32| Ok::<_, ()>(self.held[index as usize].swap_if(0, 1, SeqCst).is_ok());
+        let lock =
+            |index: u32| Ok::<_, ()>(self.held[index as usize].swap_if(0, 1, SeqCst).is_ok());
         let task = self.roster.join(lock, |index| self.unlock(index)).unwrap();
         if let Some(task) = task {
             assert_eq!(self.state(task), active(task), "nobody else has this entry");
@@ -193,7 +194,8 @@ fn a_task_dies_joining_or_leaving() {
             }
             died
         });
-        let prober = thread::spawn(move || b.roster.tasks().next().is_some_and(|task| b.probe(task)));
+        let prober =
+            thread::spawn(move || b.roster.tasks().next().is_some_and(|task| b.probe(task)));
         let dead = prober.join().unwrap();
         let died = doomed.join().unwrap();
         let new = domain.join().expect("the entry is free again");

@@ -163,13 +163,12 @@ fn a_user_dies_extending_a_class() {
             died
         });
         let beside = a.clone();
-        let beside = thread::spawn(move || get(&beside, MEDIUM).inspect(|chunk| put(&beside, chunk)));
+        let beside =
+            thread::spawn(move || get(&beside, MEDIUM).inspect(|chunk| put(&beside, chunk)));
         let died = doomed.join().unwrap();
         let got = beside.join().unwrap().is_some();
         all_can_be_had(&a, MEDIUM, 2);
-        engine
-            .each_chunk(|_, _, head: Head| assert_eq!(head.state(), state::FREE))
-            .unwrap();
+        engine.each_chunk(|_, _, head: Head| assert_eq!(head.state(), state::FREE)).unwrap();
         (died, (died, got))
     });
 }

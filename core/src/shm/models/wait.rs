@@ -1,9 +1,9 @@
 //! Sleeping and waking: a forgotten wake-up is a deadlock here, since nobody wakes by the clock.
 
 use super::*;
-use loom::thread;
 use crate::shm::wait::{Event, Spin, Waited, block};
 use crate::time::{Deadline, Wait};
+use loom::thread;
 
 impl Party {
     fn wait<T>(
