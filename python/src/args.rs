@@ -96,12 +96,9 @@ impl<'py> FromPyObject<'_, 'py> for MessageKind {
 fn ranged(value: &Bound<'_, PyAny>, what: &str, max: u64) -> PyResult<u64> {
     match value.extract::<u64>() {
         Ok(number) if number <= max => Ok(number),
-        Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => {
-            Err(PyTypeError::new_err(format!(
-                "{what} must be an integer, not {}",
-                type_name(value)
-            )))
-        }
+        Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => Err(PyTypeError::new_err(
+            format!("{what} must be an integer, not {}", type_name(value)),
+        )),
         Err(error) if !error.is_instance_of::<PyOverflowError>(value.py()) => Err(error),
         _ => Err(invalid(value.py(), format!("{what} must be from 0 to {max}, got {value}"))),
     }

@@ -13,12 +13,12 @@
 //! All unsafe code of the module is here, but for the promise that each exporting class makes.
 
 use crate::errors::{OrRaise, invalid, raise};
+use pyo3::PyClass;
 use pyo3::exceptions::{PyBufferError, PyRuntimeError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
 use pyo3::types::{PyBytes, PyTuple, PyType};
-use pyo3::PyClass;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -297,11 +297,8 @@ pub(crate) fn new_instance<T: Exporter>(py: Python<'_>) -> PyResult<Bound<'_, T>
     // a tuple and no keywords, as the interpreter would do it, and returns a new reference to an
     // instance of that subtype or null with an exception set.
     unsafe {
-        let instance = (made.new)(
-            made.class.as_ptr().cast(),
-            made.no_args.as_ptr(),
-            ptr::null_mut(),
-        );
+        let instance =
+            (made.new)(made.class.as_ptr().cast(), made.no_args.as_ptr(), ptr::null_mut());
         Ok(Bound::from_owned_ptr_or_err(py, instance)?.cast_into_unchecked())
     }
 }
@@ -335,28 +332,25 @@ unsafe extern "C" fn get_buffer<T: Exporter>(
     let object = unsafe { Bound::from_borrowed_ptr(py, object) };
     guarded(py, || {
         let exporter = object.cast::<T>()?.get();
-        // SAFETY: `view` is the caller's struct to fill. The start, the length and the promise that
-        // the memory stays come from `show`; the reference to `object` that PyBuffer_FillInfo
-        // stores in the view keeps the object itself alive until the view is released.
         let status = match exporter.show(py)? {
+            // SAFETY: a live object, and the caller's struct to fill.
             Shown::Other(other) => unsafe { PyObject_GetBuffer(other.as_ptr(), view, flags) },
-            Shown::Memory { start, len, readonly } => unsafe {
-                let status = PyBuffer_FillInfo(
-                    view,
-                    object.as_ptr(),
-                    start.cast(),
-                    // No mapping is larger than half of the address space.
-                    len as ffi::Py_ssize_t,
-                    c_int::from(readonly),
-                    flags,
-                );
+            Shown::Memory { start, len, readonly } => {
+                // No mapping is larger than half of the address space.
+                let len = len as ffi::Py_ssize_t;
+                let readonly = c_int::from(readonly);
+                // SAFETY: the caller's struct to fill. Start, length and the promise that the memory
+                // stays come from `show`. The reference to `object` that goes into the view keeps
+                // the object alive until the view is released.
+                let status = unsafe {
+                    PyBuffer_FillInfo(view, object.as_ptr(), start.cast(), len, readonly, flags)
+                };
                 if status != 0 {
                     // Nothing can be waiting for this view to go: it never was.
                     let _ = exporter.unshow();
-                    return Err(PyErr::fetch(py));
                 }
                 status
-            },
+            }
         };
         if status == 0 { Ok(()) } else { Err(PyErr::fetch(py)) }
     })

@@ -117,10 +117,12 @@ impl Loan {
         let mut slot = Some(loan.map_err(|problem| problem.raise(py))?);
         let sent = wait(py, timeout, |limit| match slot.take() {
             None => Err(mailboat::Error::new(mailboat::ErrorKind::Internal, "a lost loan")),
-            Some(loan) => loan.send_with(length, kind, limit).map_err(|Rejected { loan, error, .. }| {
-                slot = Some(loan);
-                error
-            }),
+            Some(loan) => {
+                loan.send_with(length, kind, limit).map_err(|Rejected { loan, error, .. }| {
+                    slot = Some(loan);
+                    error
+                })
+            }
         });
         let stage = match (&sent, slot) {
             (Ok(id), _) => Stage::Sent(*id),
@@ -296,9 +298,7 @@ impl Loan {
         let kind = kind.map_or_else(|| self.kind(py), |kind| Ok(kind.0))?;
         let timeout = match timeout {
             CommitTimeout::Given(timeout) => timeout,
-            CommitTimeout::OfLoan => {
-                self.filled().map_err(|problem| problem.raise(py))?.timeout
-            }
+            CommitTimeout::OfLoan => self.filled().map_err(|problem| problem.raise(py))?.timeout,
         };
         self.send(py, length, kind, timeout)
     }

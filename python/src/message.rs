@@ -178,10 +178,7 @@ impl Message {
 
     /// A copy of a message in hand, which the caller then acknowledges.
     #[inline]
-    pub(crate) fn received<'py>(
-        py: Python<'py>,
-        receipt: &Receipt,
-    ) -> PyResult<Bound<'py, Self>> {
+    pub(crate) fn received<'py>(py: Python<'py>, receipt: &Receipt) -> PyResult<Bound<'py, Self>> {
         let body = body_of(py, receipt)?;
         Self::filled_with(py, *receipt.header(), Body::Received(body.unbind()))
     }
@@ -224,7 +221,11 @@ impl Message {
             }
             hand.check_in_hand()?;
             if hand.views > 0 {
-                return Err(Problem::Views { what: "the message", done: end.text(), n: hand.views });
+                return Err(Problem::Views {
+                    what: "the message",
+                    done: end.text(),
+                    n: hand.views,
+                });
             }
             Ok(hand.take(end))
         });

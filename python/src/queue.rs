@@ -99,7 +99,6 @@ impl Queue {
         let queue = self.handle(py)?;
         wait(py, timeout, |limit| queue.take_wait(limit))
     }
-
 }
 
 /// Copies out, and acknowledges when the copy is complete: whatever fails before, the message stays.
@@ -109,6 +108,9 @@ fn receive_from(py: Python<'_>, receipt: Receipt) -> PyResult<Bound<'_, Message>
     receipt.ack().or_raise(py)?;
     Ok(message)
 }
+
+/// What pickle wants to know: a function and its arguments.
+type Reduced = (Py<PyAny>, (Py<Segment>, u64));
 
 /// `None` instead of *empty*.
 fn unless_empty<T>(py: Python<'_>, result: mailboat::Result<T>) -> PyResult<Option<T>> {
@@ -470,13 +472,13 @@ impl Queue {
         format!("<mailboat.Queue, {}, {}>", self.noun, self.state())
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Py<Segment>, u64))> {
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<Reduced> {
         self.handle(py)?;
         let Some((segment, offset)) = &self.place else {
             return Err(PyTypeError::new_err("this queue cannot be pickled"));
         };
         let reopen = py.import("mailboat._mailboat")?.getattr("_reopen_queue")?;
-        Ok((reopen, (segment.clone_ref(py), *offset)))
+        Ok((reopen.unbind(), (segment.clone_ref(py), *offset)))
     }
 }
 

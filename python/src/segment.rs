@@ -99,8 +99,7 @@ processes write the same memory: see :class:`Queue` for one safe way to do that 
 
 A view keeps the memory: ``close()`` raises ``BufferError`` while views exist, and a ``with`` block that
 ends while they do leaves the segment attached until the last one goes.";
-    const MADE_BY: &'static str =
-        "mailboat.Segment objects are made by Segment.create(), Segment.open() and \
+    const MADE_BY: &'static str = "mailboat.Segment objects are made by Segment.create(), Segment.open() and \
          Segment.open_or_create()";
 
     fn buffer_type(py: Python<'_>) -> PyResult<&BufferType> {
@@ -351,8 +350,7 @@ impl Segment {
         let data = Data::of(data)?;
         // With a view alive, the data may be part of this very memory: copied apart first.
         let viewed = self.with(|attached| Ok(attached.views > 0));
-        let apart =
-            viewed.map_err(|problem| problem.raise(py))?.then(|| data.as_slice().to_vec());
+        let apart = viewed.map_err(|problem| problem.raise(py))?.then(|| data.as_slice().to_vec());
         segment.write(offset, apart.as_deref().unwrap_or(data.as_slice())).or_raise(py)
     }
 
