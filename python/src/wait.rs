@@ -2,7 +2,6 @@
 //! signal handlers run.
 
 use crate::args::{Timeout, nanos};
-use crate::errors::OrRaise;
 use mailboat::{Error, ErrorKind, Wait};
 use pyo3::prelude::*;
 use std::time::Instant;
@@ -49,26 +48,7 @@ pub(crate) fn attempt_detached<T: Send>(
     }
 }
 
-/// [`attempt`], with the core's error as an exception.
-#[inline]
-pub(crate) fn wait<T: Send>(
-    py: Python<'_>,
-    timeout: Timeout,
-    call: impl FnMut(Wait) -> mailboat::Result<T> + Send,
-) -> PyResult<T> {
-    attempt(py, timeout, call)?.or_raise(py)
-}
-
-/// [`attempt_detached`], with the core's error as an exception.
-pub(crate) fn wait_detached<T: Send>(
-    py: Python<'_>,
-    timeout: Timeout,
-    call: impl FnMut(Wait) -> mailboat::Result<T> + Send,
-) -> PyResult<T> {
-    attempt_detached(py, timeout, call)?.or_raise(py)
-}
-
-fn would_wait(error: &Error) -> bool {
+pub(crate) fn would_wait(error: &Error) -> bool {
     matches!(error, Error::Full { .. } | Error::Empty { .. })
 }
 
