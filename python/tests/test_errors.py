@@ -400,25 +400,42 @@ def test_foreign_things_in_the_place_of_a_port(domain: mailboat.Domain) -> None:
     mailboat.Port.open("orders", domain=domain).close()
 
 
-@pytest.mark.parametrize("cls", [mailboat.Port, mailboat.Segment])
-def test_files_that_are_none_of_ours(domain: mailboat.Domain, cls: Any) -> None:
-    arguments = (10,) if cls is mailboat.Segment else ()
-    cls.create("orders", *arguments, domain=domain).close()
-    (path,) = files_of(domain, "orders")
-    with open(path, "rb") as file:
-        whole = file.read()
-    for contents, expected in (
-        (b"", (mailboat.Corrupt,)),
-        (whole[:100], (mailboat.Corrupt,)),
-        (b"\0" * len(whole), (mailboat.Corrupt,)),
-        (b"something else" + whole[14:], (mailboat.Corrupt,)),
-        (whole[:8] + b"\xff\0\0\0" + whole[12:], (mailboat.Version, mailboat.Corrupt)),
-        (whole[: len(whole) // 2], (mailboat.Corrupt,)),
-    ):
-        with open(path, "wb") as file:
-            file.write(contents)
-        with pytest.raises(expected):
-            cls.open("orders", domain=domain)
+def test_files_that_are_none_of_ours(domain: mailboat.Domain) -> None:
+    port = mailboat.Port.create("orders", domain=domain)
+    segment = mailboat.Segment.create("orders", 10, max_size=1 << 20, domain=domain)
+    for each in (port, segment):
+        each.close()
+        (path,) = files_of(domain, "orders." + type(each).__name__.lower())
+        length = os.path.getsize(path)
+        with open(path, "r+b") as file:
+            start = file.read(64)
+
+            def damaged_by(data: bytes, offset: int) -> mailboat.Error:
+                file.seek(offset)
+                file.write(data)
+                file.flush()
+                return refused()
+
+            def refused() -> mailboat.Error:
+                with pytest.raises(mailboat.Error) as caught:
+                    type(each).open("orders", domain=domain)
+                return caught.value
+
+            foreign = damaged_by(b"foreign!", 0)
+            assert isinstance(foreign, mailboat.Corrupt)
+            assert foreign.found != foreign.expected
+            file.seek(0)
+            file.write(start)
+            newer = damaged_by(b"\xe7\x03\0\0", 8)
+            assert isinstance(newer, mailboat.Version)
+            assert (newer.found, newer.expected) == (999, 1)
+            file.seek(0)
+            file.write(start)
+            file.flush()
+            type(each).open("orders", domain=domain).close()
+            for shorter in (length - 4096, length // 2, 4096, 100, 0):
+                os.truncate(path, shorter)
+                assert isinstance(refused(), mailboat.Corrupt)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="mounting takes root")
