@@ -29,6 +29,8 @@ pub(crate) struct Inner {
     used: Word,
     /// The next message id, or a multiple of the block size: a new block is due.
     next_id: Word,
+    /// Whether the last send found the ring full.
+    pub(crate) was_full: Word,
     /// Where to look for a free chunk, for each class.
     pub(crate) cursors: [Word; MAX_CLASSES],
     pub(crate) receiver_spin: Spin,
@@ -165,6 +167,7 @@ impl Inner {
             task: Word::new(0),
             used: Word::new(0),
             next_id: Word::new(0),
+            was_full: Word::new(0),
             cursors: [const { Word::new(0) }; MAX_CLASSES],
             receiver_spin: Spin::new(),
             sender_spin: Spin::new(),

@@ -34,27 +34,27 @@ pub(crate) mod at {
     /// High half: how often orphans were made; low half: up to which of these nothing is left.
     pub(crate) const ORPHANS: u64 = 72;
 
-    // One line each: these are what cores would fight for.
+    // Two lines each, since processors fetch lines in pairs: these are what cores would fight for.
     /// Position at or before the next free slot. Written by whoever publishes or helps.
     pub(crate) const TAIL: u64 = 128;
     /// Position at or before the first full slot. Written by whoever claims or helps.
-    pub(crate) const HEAD: u64 = 192;
+    pub(crate) const HEAD: u64 = 256;
     /// Event: there may be a message.
-    pub(crate) const READABLE: u64 = 256;
+    pub(crate) const READABLE: u64 = 384;
     /// Event: there may be room.
-    pub(crate) const WRITABLE: u64 = 320;
+    pub(crate) const WRITABLE: u64 = 512;
 
-    // Line 6: counters, for people.
+    // Counters, for people.
     /// Messages handed out again.
-    pub(crate) const REDELIVERED: u64 = 384;
+    pub(crate) const REDELIVERED: u64 = 640;
     /// Users whose death was cleared up.
-    pub(crate) const DEATHS: u64 = 392;
+    pub(crate) const DEATHS: u64 = 648;
 
     /// One word for each size class: low half, chunks that are usable; high half, chunks whose
     /// memory is accounted for (larger while somebody extends the class).
-    pub(crate) const EXTENTS: u64 = 448;
+    pub(crate) const EXTENTS: u64 = 704;
     /// The table of users.
-    pub(crate) const USERS: u64 = 640;
+    pub(crate) const USERS: u64 = 896;
 }
 
 /// Offsets of the words of a chunk's header.
@@ -202,7 +202,7 @@ impl Geometry {
                 "byte_budget {byte_budget} is less than one message of the largest size ({largest} bytes)"
             ));
         }
-        let ring = (at::USERS + 8 * max_users as u64).next_multiple_of(LINE);
+        let ring = (at::USERS + 8 * max_users as u64).next_multiple_of(2 * LINE);
         let mut end = ring + 8 * capacity as u64;
         let mut first = 0u32;
         let mut classes = [Class::default(); MAX_CLASSES];
@@ -305,8 +305,9 @@ fn class_sizes(max_message: u64) -> Vec<u64> {
 
 const _: () = {
     assert!(at::EXTENTS + 8 * MAX_CLASSES as u64 <= at::USERS);
-    assert!(at::USERS.is_multiple_of(LINE) && at::TAIL.is_multiple_of(LINE));
-    assert!(at::HEAD.is_multiple_of(LINE) && at::READABLE.is_multiple_of(LINE));
+    assert!(at::USERS.is_multiple_of(2 * LINE) && at::TAIL.is_multiple_of(2 * LINE));
+    assert!(at::HEAD.is_multiple_of(2 * LINE) && at::READABLE.is_multiple_of(2 * LINE));
+    assert!(at::WRITABLE.is_multiple_of(2 * LINE));
     assert!(chunk::MEMORY + 8 == chunk::SIZE && chunk::SIZE == LINE);
     assert!((chunk::SIZE + SMALL).is_power_of_two());
 };

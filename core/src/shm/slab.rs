@@ -6,7 +6,7 @@
 use super::layout::{Class, PAGE, at, chunk};
 use super::users::User;
 use super::{Engine, Fault};
-use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word};
+use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word, prefetch_write};
 
 /// States of a chunk.
 pub(crate) mod state {
@@ -88,6 +88,9 @@ pub(crate) struct Chunk {
     pub(crate) head: Head,
 }
 
+/// How many chunks ahead memory is fetched.
+const AHEAD: u32 = 4;
+
 const CHARGED: u64 = 1;
 const READY: u64 = 2;
 
@@ -156,6 +159,12 @@ impl Engine {
                         not_ready.get_or_insert(index);
                     } else if let Some(chunk) = self.own(me, k, index, head) {
                         cursor.store(index as u64 + 1, Relaxed);
+                        // What later sends will write was last written by a receiver.
+                        let ahead = index + AHEAD;
+                        let ahead = if ahead >= usable { ahead - usable } else { ahead };
+                        if ahead < usable {
+                            prefetch_write(self.chunk_word(class, ahead, chunk::HEAD), 2);
+                        }
                         return Ok(Allocation::Chunk(chunk));
                     }
                 }
