@@ -31,6 +31,10 @@ fn main() {
     // SAFETY: no other thread runs yet.
     unsafe { std::env::set_var("MAILBOAT_DOMAIN", &place) };
     let mut figures = Figures::new();
+    if std::env::var_os("ONLY_POLL").is_some() {
+        println!("{} {}", work::one_way_polling(64), work::alone());
+        return;
+    }
     for round in 0..rounds {
         eprint!("\rround {} of {rounds} ", round + 1);
         let mut note = |name, value: f64| figures.entry(name).or_default().push(value);

@@ -215,3 +215,17 @@ pub fn once(figures: &mut Figures) {
     assert_eq!(e.kind(), ErrorKind::Timeout);
     figures.insert("processor used by 2 s of sleep, us", vec![cpu() - before]);
 }
+
+/// Sending and receiving in one thread: what the instructions cost without any traffic, in ns.
+pub fn alone() -> f64 {
+    const TURNS: u64 = 1_000_000;
+    let _domain = Domain::open().expect("a domain");
+    let port = fresh("alone", &PortOptions::default());
+    let mut body = [7u8; 64];
+    let start = now();
+    for _ in 0..TURNS {
+        port.try_send(&body).expect("sent");
+        port.receive_into(&mut body, Wait::TRY).expect("received");
+    }
+    (now() - start) as f64 / TURNS as f64
+}

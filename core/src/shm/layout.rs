@@ -104,6 +104,10 @@ pub(crate) struct Class {
     pub(crate) first: u32,
     /// Chunks from this index on are given back to the system when freed.
     pub(crate) keep: u32,
+    /// How far apart chunks are that are used one after the other. Small chunks lie more than a page
+    /// apart then, so that a processor that reads one does not fetch, by guess, the next ones away
+    /// from the one that is about to write them.
+    pub(crate) stride: u32,
     pub(crate) headers: u64,
     pub(crate) header_stride: u64,
     pub(crate) bodies: u64,
@@ -217,13 +221,14 @@ impl Geometry {
             let fits = if k == 0 { u64::MAX } else { byte_budget / size };
             let count = (most as u64).min(fits).max(1) as u32;
             let class = &mut classes[k];
-            *class = Class { size, count, first, keep: u32::MAX, ..Class::default() };
+            *class = Class { size, count, first, keep: u32::MAX, stride: 1, ..Class::default() };
             if k == 0 {
                 // Header and body side by side, so that a small message is two cache lines.
                 class.headers = end.next_multiple_of(256);
                 class.header_stride = chunk::SIZE + SMALL;
                 class.bodies = class.headers + chunk::SIZE;
                 class.body_stride = class.header_stride;
+                class.stride = stride_for(count);
                 end = class.headers + class.header_stride * count as u64;
             } else {
                 class.headers = end.next_multiple_of(PAGE);
@@ -285,6 +290,12 @@ impl Geometry {
         let small = &self.classes[0];
         (small.headers + small.header_stride * small.count as u64).next_multiple_of(PAGE)
     }
+}
+
+/// A prime that does not divide `count`: the least above 16 that is less than it.
+fn stride_for(count: u32) -> u32 {
+    const PRIMES: [u32; 10] = [17, 19, 23, 29, 31, 37, 41, 43, 47, 53];
+    PRIMES.into_iter().find(|&p| p < count && !count.is_multiple_of(p)).unwrap_or(1)
 }
 
 /// 192 bytes, then 1 KiB and growing by 4, up to the largest message.

@@ -88,8 +88,12 @@ pub(crate) struct Chunk {
     pub(crate) head: Head,
 }
 
-/// How many chunks ahead memory is fetched.
-const AHEAD: u32 = 4;
+/// The next index of a walk that visits all of `0..usable`; `stride` has no factor in common with it.
+#[inline]
+fn step_on(index: u32, stride: u32, usable: u32) -> u32 {
+    let next = index + stride;
+    if next >= usable { next - usable } else { next }
+}
 
 const CHARGED: u64 = 1;
 const READY: u64 = 2;
@@ -158,17 +162,14 @@ impl Engine {
                     if class.is_large() && !self.is_ready(class, index) {
                         not_ready.get_or_insert(index);
                     } else if let Some(chunk) = self.own(me, k, index, head) {
-                        cursor.store(index as u64 + 1, Relaxed);
-                        // What later sends will write was last written by a receiver.
-                        let ahead = index + AHEAD;
-                        let ahead = if ahead >= usable { ahead - usable } else { ahead };
-                        if ahead < usable {
-                            prefetch_write(self.chunk_word(class, ahead, chunk::HEAD), 2);
-                        }
+                        let next = step_on(index, class.stride, usable);
+                        cursor.store(next as u64, Relaxed);
+                        // What the next send will write was last written by a receiver.
+                        prefetch_write(self.chunk_word(class, next, chunk::HEAD), 2);
                         return Ok(Allocation::Chunk(chunk));
                     }
                 }
-                index = if index + 1 == usable { 0 } else { index + 1 };
+                index = step_on(index, class.stride, usable);
             }
             if let Some(index) = not_ready {
                 let head = Head(self.chunk_word(class, index, chunk::HEAD).load(Relaxed));
@@ -180,7 +181,7 @@ impl Engine {
                 if let Some(used) = self.make_ready(me, &chunk)? {
                     return Ok(Allocation::OverBudget(used));
                 }
-                cursor.store(index as u64 + 1, Relaxed);
+                cursor.store(step_on(index, class.stride, usable) as u64, Relaxed);
                 return Ok(Allocation::Chunk(chunk));
             }
             if usable == class.count {
