@@ -20,12 +20,11 @@ impl Timeout {
         self.0 == 0
     }
 
-    /// What is left of it.
+    /// What is left of it: at least a nanosecond, so that a wait does not turn into a try.
     pub(crate) fn left(self, since: Instant) -> Timeout {
-        if self == Self::FOREVER {
-            self
-        } else {
-            Timeout(self.0.saturating_sub(nanos(since.elapsed())))
+        match self {
+            Self::FOREVER | Self::TRY => self,
+            Timeout(limit) => Timeout(limit.saturating_sub(nanos(since.elapsed())).max(1)),
         }
     }
 
@@ -144,7 +143,10 @@ pub(crate) fn location(argument: &Bound<'_, PyAny>) -> PyResult<String> {
     let path = fspath.call1((argument,)).map_err(|_| wrong_type())?;
     let text = path.cast::<PyString>().map_err(|_| wrong_type())?;
     text.extract::<String>().map_err(|_| {
-        invalid(py, format!("{text:?} is no name or path of a domain: it cannot be written in UTF-8"))
+        invalid(
+            py,
+            format!("{text:?} is no name or path of a domain: it cannot be written in UTF-8"),
+        )
     })
 }
 

@@ -187,7 +187,7 @@ impl Queue {
     /// needs :meth:`required_size` bytes from there on).
     ///
     /// ``capacity``: messages queued at most (1024 unless given). ``max_message``: the largest, in
-    /// bytes (16 MiB). ``byte_budget``: bytes of memory for messages over 192 bytes (the greater of
+    /// bytes (16 MiB). ``byte_budget``: bytes of memory for messages over 1 KiB (the greater of
     /// 64 MiB and four of the largest messages). ``max_users``: how many handles can be attached at once
     /// (256). ``timestamps``: note the time of sending in each message.
     #[staticmethod]

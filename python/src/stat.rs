@@ -18,7 +18,7 @@ pub(crate) struct QueueStat {
     given_back: u64,
     /// The largest message in bytes.
     max_message: u64,
-    /// Bytes of memory for messages over 192 bytes.
+    /// Bytes of memory for messages over 1 KiB.
     byte_budget: u64,
     /// How many of them are committed.
     bytes_committed: u64,

@@ -38,27 +38,24 @@ pub(crate) fn attempt_detached<T: Send>(
     let start = Instant::now();
     loop {
         let left = timeout.left(start);
-        // With nothing left this is a last try: something may have come in the very end.
         match py.detach(|| call(left.wait())) {
             // Runs the handlers of Python; one that raises, as that of Ctrl-C does, ends the wait.
             Err(error) if error.kind() == ErrorKind::Interrupted => py.check_signals()?,
-            Err(error) => return Ok(Err(whole_wait(error, timeout, start))),
+            Err(error) => return Ok(Err(whole_wait(error, start))),
             Ok(value) => return Ok(Ok(value)),
         }
     }
 }
 
 pub(crate) fn would_wait(error: &Error) -> bool {
-    matches!(error, Error::Full { .. } | Error::Empty { .. })
+    matches!(error.kind(), ErrorKind::Full | ErrorKind::Empty)
 }
 
 /// An error that speaks of the whole wait, which may have been done in several parts.
-fn whole_wait(error: Error, timeout: Timeout, start: Instant) -> Error {
-    let after_ns = nanos(start.elapsed());
+fn whole_wait(error: Error, start: Instant) -> Error {
     match error {
-        Error::Timeout { because, .. } => Error::Timeout { after_ns, because },
-        error if would_wait(&error) && !timeout.is_try() => {
-            Error::Timeout { after_ns, because: Box::new(error) }
+        Error::Timeout { object, because, .. } => {
+            Error::Timeout { object, after_ns: nanos(start.elapsed()), because }
         }
         error => error,
     }

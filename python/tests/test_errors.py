@@ -52,6 +52,7 @@ def test_the_class_of_a_kind(name: str, code: int, words: str) -> None:
     assert (cls.__module__, cls.__qualname__) == ("mailboat", name)
     assert (cls.code, cls.kind) == (code, mailboat.ErrorKind(code))
     assert issubclass(cls, NATURAL.get(name, Exception))
+    assert issubclass(cls, OSError) == (cls.kind in _errors._ERRNO)
     error = _errors.make(code, "the sentence", None, {"detail": 1})
     assert type(error) is cls
     assert (error.code, error.kind, error.detail) == (code, mailboat.ErrorKind(code), 1)
@@ -72,7 +73,8 @@ def test_errors_of_the_system_have_a_number(name: str) -> None:
         # The number is one for which Python itself would have raised this class.
         assert type(OSError(error.errno, "")) is base
     error = _errors.make(getattr(mailboat, name).code, "the sentence", errno.EIO, {})
-    assert isinstance(error, OSError) and error.errno == errno.EIO
+    assert isinstance(error, OSError)
+    assert (error.errno, error.strerror) == (errno.EIO, "the sentence")
 
 
 def test_a_real_error_travels_between_processes(port: mailboat.Port) -> None:
@@ -136,7 +138,7 @@ BAD_OPTIONS: List[Dict[str, Any]] = [
     {"max_message": 1 << 100},
     {"byte_budget": -1},
     {"byte_budget": 1 << 64},
-    {"byte_budget": 1, "max_message": 1000},
+    {"byte_budget": 1, "max_message": 5000},
     {"max_users": 0},
     {"max_users": -5},
     {"max_users": 4097},
