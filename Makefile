@@ -1,0 +1,153 @@
+# The commands people type. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+# The toolchain that has Miri.
+NIGHTLY ?= nightly
+BUILD := build
+export CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+# The folder whose words `make demo` counts.
+INPUT ?= /usr/include
+export INPUT
+
+# Tested crates; the Python module's tests are Python, and those across languages have their part.
+CRATES := -p mailboat -p mailboat-ffi -p mailboat-cli
+# What `make test` runs, in this order.
+PARTS := lint test-rust loom miri python-test contract test-demo
+
+-include mk/*.mk
+
+##@ What it is for
+
+.PHONY: help
+help: ## list these commands
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+
+.PHONY: build
+build: tools ## build everything in Rust: both libraries and the command
+	$(CARGO) build --release -p mailboat -p mailboat-ffi -p mailboat-cli
+
+.PHONY: demo
+demo: demo-programs ## count the words of a folder (INPUT=/usr/include) while workers are killed
+	$(DEMO) --input "$$INPUT"
+
+.PHONY: test
+test: tools ## run every check and test, part by part
+	@begin=$$SECONDS; \
+	for part in $(PARTS); do \
+	  printf '\n=== %s\n' "$$part"; from=$$SECONDS; \
+	  $(MAKE) --no-print-directory "$$part" || { \
+	    status=$$?; printf '=== %s FAILED after %d s\n' "$$part" $$((SECONDS - from)); exit $$status; }; \
+	  printf '=== %s passed in %d s\n' "$$part" $$((SECONDS - from)); \
+	done; \
+	printf '\n=== all parts passed in %d s\n' $$((SECONDS - begin))
+
+.PHONY: bench-quick
+bench-quick: tools ## measure the main figures, as ratios to a bare cache line
+	$(CARGO) run --release -p mailboat-bench -- quick
+
+.PHONY: clean
+clean: ## remove all that was built
+	$(CARGO) clean
+	rm -rf $(BUILD) dist
+
+##@ Parts of make test
+
+.PHONY: lint
+lint: ## formatting and clippy, warnings are errors
+	@$(call component,rustfmt clippy)
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+.PHONY: test-rust
+test-rust: ## unit and integration tests of the library, the C interface and the command
+	$(CARGO) test $(CRATES)
+
+.PHONY: loom
+loom: ## the lock-free parts under the model checker
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR="$$CARGO_TARGET_DIR/loom" \
+	  $(CARGO) test -p mailboat --release --lib loom
+
+.PHONY: miri
+miri: ## the library's unit tests under Miri, where they need no system calls
+	@rustup toolchain list | grep -q '^$(NIGHTLY)' || rustup toolchain install $(NIGHTLY) --profile minimal
+	@$(call component,miri rust-src,--toolchain $(NIGHTLY))
+	MIRIFLAGS="-Zmiri-disable-isolation $${MIRIFLAGS:-}" CARGO_TARGET_DIR="$$CARGO_TARGET_DIR/miri" \
+	  $(CARGO) +$(NIGHTLY) miri test -p mailboat --lib
+
+ifeq ($(wildcard mk/contract.mk),)
+.PHONY: contract
+contract: python ## the same scenarios in every language, each language with each other
+	$(CARGO) test -p mailboat-tests
+endif
+
+.PHONY: test-demo
+test-demo: demo-programs ## the demo over small and awkward folders, and interrupted
+	$(BUILD)/venv/bin/python examples/wordcount/test_demo.py --reader $(BUILD)/demo/reader \
+	  --collector $(BUILD)/demo/collector
+
+##@ Upkeep
+
+.PHONY: fmt
+fmt: ## format the Rust code
+	$(CARGO) fmt --all
+
+.PHONY: deny
+deny: ## licences, advisories and sources of the dependencies (needs cargo-deny)
+	$(CARGO) deny --workspace check
+
+# ---- what the demo needs ----
+
+DEMO = $(BUILD)/venv/bin/python examples/wordcount/run.py --reader $(BUILD)/demo/reader \
+  --collector $(BUILD)/demo/collector
+# The demo's programs are built against an installed library, as anybody's would be.
+STAGE := $(abspath $(BUILD)/stage)
+STAGED = $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config --cflags --libs mailboat) \
+  -Wl,-rpath,$(STAGE)/lib
+
+.PHONY: demo-programs
+demo-programs: tools python
+	$(MAKE) --no-print-directory install PREFIX=$(STAGE) DESTDIR=
+	mkdir -p $(BUILD)/demo
+	$(or $(CXX),c++) -std=c++17 -O2 -Wall -Wextra -Werror -o $(BUILD)/demo/reader \
+	  examples/wordcount/reader.cc $(STAGED)
+	$(or $(CC),cc) -std=c99 -O2 -Wall -Wextra -Werror -o $(BUILD)/demo/collector \
+	  examples/wordcount/collector.c $(STAGED)
+
+# ---- what the machine needs ----
+
+# Adds components to a toolchain that rustup manages; any other must have them.
+component = if command -v rustup >/dev/null; then \
+  for c in $(1); do \
+    rustup component list --installed $(2) | grep -q "^$$c" || rustup component add $(2) $$c; \
+  done; fi
+
+.PHONY: tools
+tools: ## see that compilers, Python and pkg-config are there; as root, install what is missing
+	@missing=(); \
+	need() { command -v "$$1" >/dev/null || missing+=("$$2"); }; \
+	need gcc gcc; need g++ g++; need as binutils; need pkg-config pkg-config; need python3 python3; \
+	if command -v python3 >/dev/null; then \
+	  python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv); \
+	fi; \
+	if (($${#missing[@]})) && ((EUID == 0)) && command -v apt-get >/dev/null; then \
+	  echo "installing: $${missing[*]}"; \
+	  apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$${missing[@]}" && missing=(); \
+	fi; \
+	if (($${#missing[@]})); then \
+	  echo "missing, by the names of Debian packages: $${missing[*]}" >&2; \
+	  echo "install them, for example: sudo apt-get install $${missing[*]}" >&2; \
+	  exit 1; \
+	fi; \
+	if ! command -v $(CARGO) >/dev/null; then \
+	  echo "missing: a Rust toolchain; see https://rustup.rs" >&2; \
+	  exit 1; \
+	fi
