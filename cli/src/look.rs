@@ -106,6 +106,7 @@ fn port_stat(port: &Port) -> Result<PortStat, Error> {
     let me = port.domain().task()?;
     stat.queue.users = stat.queue.users.saturating_sub(1);
     stat.queue.tasks.retain(|task| *task != me);
+    stat.queue.tasks.dedup();
     Ok(stat)
 }
 

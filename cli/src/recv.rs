@@ -22,6 +22,9 @@ pub fn open(domain: &Domain, name: &str, no_create: bool) -> Result<Port, Failur
 /// Receives messages or streams, as many as asked for.
 pub fn run(domain: &Domain, args: &Recv, stdio: &Stdio) -> Result<(), Failure> {
     let port = open(domain, &args.name, args.no_create)?;
+    // Looking at the figures also gives back what receivers that died had in hand, so that it comes
+    // first, and comes at all where this receiver does not wait.
+    port.stat()?;
     let receiver = Receiver { domain, port: &port, args, stdio };
     let mut left = if args.follow { u64::MAX } else { args.count };
     while left > 0 {

@@ -35,7 +35,7 @@ pub fn human(bytes: u64) -> String {
     }
     let unit = UNITS[power];
     let one = 1u64 << (10 * power);
-    if bytes % one == 0 {
+    if bytes & (one - 1) == 0 {
         format!("{} {unit}iB", bytes / one)
     } else {
         format!("{:.1} {unit}iB", bytes as f64 / one as f64)

@@ -258,7 +258,7 @@ fn a_message_that_cannot_be_written_is_given_back() {
     let complaint = end(receiver).failed(1);
     assert!(complaint.contains("writing"), "{complaint}");
     let stat = domain.stat("p");
-    assert_eq!((&stat["given_back"], &stat["received"]), (&1.into(), &0.into()));
+    assert_eq!((&stat["given_back"], &stat["in_hand"]), (&1.into(), &0.into()));
     let got = json_lines(&domain.ok(&["recv", "p", "--json"]));
     assert_eq!((&got[0]["body"], &got[0]["redelivered"]), (&"precious".into(), &true.into()));
 }
@@ -326,8 +326,10 @@ fn a_killed_receiver_gives_its_message_back() {
     domain.until("p", |stat| stat["in_hand"] == 1);
     signal(&receiver, Signal::SIGKILL);
     end(receiver);
-    let got = json_lines(&domain.ok(&["recv", "p", "--json"]));
+    domain.ok(&["send", "p", "later"]);
+    let got = json_lines(&domain.ok(&["recv", "p", "--json", "--follow", "--timeout", "0"]));
     assert_eq!((&got[0]["length"], &got[0]["redelivered"]), (&(1 << 20).into(), &true.into()));
+    assert_eq!((&got[1]["body"], &got[1]["redelivered"]), (&"later".into(), &false.into()));
     assert_eq!(domain.stat("p")["deaths"], 1);
 }
 

@@ -65,7 +65,7 @@ fn what_exists_is_not_created_again_unless_that_is_fine() {
     for kind in [&["create", "x"][..], &["create", "--segment", "y", "--size", "4K"]] {
         domain.ok(kind);
         let complaint = domain.run(kind).failed(1);
-        assert!(complaint.contains("exist"), "{complaint}");
+        assert!(complaint.contains("already"), "{complaint}");
         domain.ok(&[kind, &["--exist-ok"]].concat());
     }
 }

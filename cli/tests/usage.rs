@@ -97,9 +97,13 @@ fn the_domain_is_an_argument_or_in_the_environment() {
     let path = other.path.to_str().unwrap();
     one.ok(&["--domain", path, "create", "there"]);
     one.ok(&["create", "there-too", "--domain", path]);
-    let names = |domain: &Domain| String::from_utf8(domain.ok(&["ls"])).unwrap();
-    assert!(names(&one).contains("here") && !names(&one).contains("there"));
-    assert!(names(&other).contains("there-too") && !names(&other).contains("here "));
+    let names = |domain: &Domain| -> Vec<String> {
+        let listing = String::from_utf8(domain.ok(&["ls"])).unwrap();
+        let second = |line: &str| line.split_whitespace().nth(1).unwrap().to_owned();
+        listing.lines().skip(1).map(second).collect()
+    };
+    assert_eq!(names(&one), ["here"]);
+    assert_eq!(names(&other), ["there", "there-too"]);
 }
 
 #[test]
