@@ -21,7 +21,7 @@ PARTS := lint test-rust loom miri python-test contract test-demo
 
 -include mk/*.mk
 
-##@ What it is for
+##@ Everyday
 
 .PHONY: help
 help: ## list these commands
@@ -50,8 +50,13 @@ test: tools ## run every check and test, part by part
 	printf '\n=== all parts passed in %d s\n' $$((SECONDS - begin))
 
 .PHONY: bench-quick
-bench-quick: tools ## measure the main figures, as ratios to a bare cache line
-	$(CARGO) run --release -p mailboat-bench -- quick
+bench-quick: tools python ## measure the main figures, as ratios to a bare cache line
+	$(CARGO) run --release -p mailboat-bench -- $(VENV_PYTHON)
+
+.PHONY: wheel install uninstall
+wheel: ## build the Python wheel into dist/
+install: ## install libraries, headers and mailboat.pc (PREFIX=/usr/local DESTDIR=)
+uninstall: ## remove what install put there (same PREFIX and DESTDIR)
 
 .PHONY: clean
 clean: ## remove all that was built
@@ -82,6 +87,9 @@ miri: ## the library's unit tests under Miri, where they need no system calls
 	MIRIFLAGS="-Zmiri-disable-isolation $${MIRIFLAGS:-}" CARGO_TARGET_DIR="$$CARGO_TARGET_DIR/miri" \
 	  $(CARGO) +$(NIGHTLY) miri test -p mailboat --lib
 
+.PHONY: python-test
+python-test: ## the Python module's tests
+
 ifeq ($(wildcard mk/contract.mk),)
 .PHONY: contract
 contract: python ## the same scenarios in every language, each language with each other
@@ -90,10 +98,15 @@ endif
 
 .PHONY: test-demo
 test-demo: demo-programs ## the demo over small and awkward folders, and interrupted
-	$(BUILD)/venv/bin/python examples/wordcount/test_demo.py --reader $(BUILD)/demo/reader \
+	$(VENV_PYTHON) examples/wordcount/test_demo.py --reader $(BUILD)/demo/reader \
 	  --collector $(BUILD)/demo/collector
 
 ##@ Upkeep
+
+.PHONY: venv python header
+venv: ## the environment for Python, in build/venv
+python: ## build the Python module and install it there
+header: ## make include/mailboat.h from the C interface
 
 .PHONY: fmt
 fmt: ## format the Rust code
@@ -105,7 +118,7 @@ deny: ## licences, advisories and sources of the dependencies (needs cargo-deny)
 
 # ---- what the demo needs ----
 
-DEMO = $(BUILD)/venv/bin/python examples/wordcount/run.py --reader $(BUILD)/demo/reader \
+DEMO = $(VENV_PYTHON) examples/wordcount/run.py --reader $(BUILD)/demo/reader \
   --collector $(BUILD)/demo/collector
 # The demo's programs are built against an installed library, as anybody's would be.
 STAGE := $(abspath $(BUILD)/stage)

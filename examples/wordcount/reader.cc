@@ -102,7 +102,7 @@ class reader {
         put(total + 8, bytes_);
         put(total + 16, files_);
         put(total + 24, skipped_);
-        results.send(total, sizeof total, total_kind);
+        results.send({total, sizeof total}, total_kind);
         std::fprintf(stderr, "reader: %llu files, %llu unreadable, %llu links and special files\n",
                      static_cast<unsigned long long>(files_),
                      static_cast<unsigned long long>(skipped_),
@@ -149,7 +149,7 @@ class reader {
 
     void send(std::size_t length, std::uint32_t kind) {
         put(buffer_.data(), number_++);
-        pieces_.send(buffer_.data(), head + length, kind);
+        pieces_.send({buffer_.data(), head + length}, kind);
         bytes_ += length;
     }
 
