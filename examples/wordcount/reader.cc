@@ -37,6 +37,9 @@ void put(unsigned char *to, std::uint64_t number) {
     for (int i = 0; i < 8; i++) to[i] = static_cast<unsigned char>(number >> (8 * i));
 }
 
+// The collector's progress may stand on the line where a report begins.
+const char *line_start() { return isatty(STDERR_FILENO) ? "\r\033[K" : ""; }
+
 class descriptor {
   public:
     explicit descriptor(int fd) : fd_(fd) {}
@@ -103,7 +106,8 @@ class reader {
         put(total + 16, files_);
         put(total + 24, skipped_);
         results.send({total, sizeof total}, total_kind);
-        std::fprintf(stderr, "reader: %llu files, %llu unreadable, %llu links and special files\n",
+        std::fprintf(stderr, "%sreader: %llu files, %llu unreadable, %llu links and special files\n",
+                     line_start(),
                      static_cast<unsigned long long>(files_),
                      static_cast<unsigned long long>(skipped_),
                      static_cast<unsigned long long>(special_));
@@ -112,9 +116,11 @@ class reader {
   private:
     void skip(const std::string &path) {
         if (++skipped_ <= complaints)
-            std::fprintf(stderr, "reader: skipped %s: %s\n", path.c_str(), std::strerror(errno));
+            std::fprintf(stderr, "%sreader: skipped %s: %s\n", line_start(), path.c_str(),
+                         std::strerror(errno));
         else if (skipped_ == complaints + 1)
-            std::fprintf(stderr, "reader: more files that cannot be read are not named\n");
+            std::fprintf(stderr, "%sreader: more files that cannot be read are not named\n",
+                         line_start());
     }
 
     void file(const std::string &path, int flags) {

@@ -234,7 +234,7 @@ class Demo:
             wrong.append(f"{summary['total_bytes']} bytes were sent and {summary['bytes']} counted")
         if not wrong:
             say(f"both counts are equal: {sum(counts.values())} words, {len(counts)} different")
-            say(f"{summary['repeated']} results came twice after a kill, and were merged once")
+            say(f"results that came twice after a kill, and were merged once: {summary['repeated']}")
         return summary, wrong
 
 

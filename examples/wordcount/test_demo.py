@@ -299,4 +299,4 @@ if __name__ == "__main__":
     parser.add_argument("--collector", required=True)
     known, rest = parser.parse_known_args()
     programs += ["--reader", os.path.abspath(known.reader), "--collector", os.path.abspath(known.collector)]
-    unittest.main(argv=[sys.argv[0], *rest])
+    unittest.main(argv=[sys.argv[0], *rest], buffer=True)

@@ -68,8 +68,8 @@ def main():
     try:
         with mailboat.Port.open("pieces") as pieces, mailboat.Port.open("results") as results:
             work(pieces, results, stops)
-    except mailboat.Closed:
-        pass  # the ports were removed: all is done
+    except (mailboat.Closed, mailboat.NotFound):
+        pass  # the ports were removed, perhaps before this worker came to open them: all is done
 
 
 if __name__ == "__main__":
