@@ -125,6 +125,12 @@ impl Stdio {
         mut look: impl FnMut() -> Result<(), Failure>,
         mut operation: impl FnMut(Wait) -> mailboat::Result<T>,
     ) -> Result<T, Failure> {
+        // While the other side keeps up there is nothing to wait for; signals are seen beside the
+        // input and output that come between such calls.
+        match operation(Wait::TRY) {
+            Err(e) if is_not_now(&e) && timeout != Some(Duration::ZERO) => {}
+            done => return Ok(done?),
+        }
         let start = Instant::now();
         loop {
             self.check_signals()?;
@@ -132,26 +138,26 @@ impl Stdio {
             match operation(Wait::from(left).interruptible()) {
                 Ok(value) => return Ok(value),
                 Err(e) if e.kind() == ErrorKind::Interrupted => look()?,
-                Err(e) => return Err(whole_wait(e, timeout, start).into()),
+                Err(e) => return Err(whole_wait(e, start).into()),
             }
         }
     }
 }
 
+fn is_not_now(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Full | ErrorKind::Empty)
+}
+
 /// The library saw only the last part of the wait; its error should tell of all of it.
-fn whole_wait(error: Error, timeout: Option<Duration>, start: Instant) -> Error {
+fn whole_wait(error: Error, start: Instant) -> Error {
     let because = match error {
         Error::Timeout { because, .. } => because,
-        e @ (Error::Full { .. } | Error::Empty { .. }) => Box::new(e),
+        // The last look, after the time was over.
+        e if is_not_now(&e) => Box::new(e),
         e => return e,
     };
-    match timeout {
-        Some(t) if !t.is_zero() => {
-            let after_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            Error::Timeout { after_ns, because }
-        }
-        _ => *because,
-    }
+    let after_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    Error::Timeout { after_ns, because }
 }
 
 fn has(fd: &PollFd<'_>, flag: PollFlags) -> bool {
