@@ -17,7 +17,7 @@ export INPUT
 # Tested crates; the Python module's tests are Python, and those across languages have their part.
 CRATES := -p mailboat -p mailboat-ffi -p mailboat-cli
 # What `make test` runs, in this order.
-PARTS := lint test-rust loom miri python-test contract test-demo
+PARTS := lint test-rust loom miri python-test contract test-readme test-demo
 
 -include mk/*.mk
 
@@ -78,7 +78,7 @@ test-rust: ## unit and integration tests of the library, the C interface and the
 .PHONY: loom
 loom: ## the lock-free parts under the model checker
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR="$$CARGO_TARGET_DIR/loom" \
-	  $(CARGO) test -p mailboat --release --lib loom
+	  $(CARGO) test -p mailboat --release --lib
 
 .PHONY: miri
 miri: ## the library's unit tests under Miri, where they need no system calls
@@ -95,6 +95,12 @@ ifeq ($(wildcard mk/contract.mk),)
 contract: python ## the same scenarios in every language, each language with each other
 	$(CARGO) test -p mailboat-tests
 endif
+
+.PHONY: test-readme
+test-readme: stage python ## the examples of README.md as they stand there
+	$(CARGO) build -p mailboat-cli
+	PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig LD_LIBRARY_PATH=$(STAGE)/lib \
+	  $(VENV_PYTHON) examples/test_readme.py --mailboat "$$CARGO_TARGET_DIR/debug/mailboat"
 
 .PHONY: test-demo
 test-demo: demo-programs ## the demo over small and awkward folders, and interrupted
@@ -125,9 +131,12 @@ STAGE := $(abspath $(BUILD)/stage)
 STAGED = $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config --cflags --libs mailboat) \
   -Wl,-rpath,$(STAGE)/lib
 
-.PHONY: demo-programs
-demo-programs: tools python
+.PHONY: stage
+stage: tools
 	$(MAKE) --no-print-directory install PREFIX=$(STAGE) DESTDIR=
+
+.PHONY: demo-programs
+demo-programs: stage python
 	mkdir -p $(BUILD)/demo
 	$(or $(CXX),c++) -std=c++17 -O2 -Wall -Wextra -Werror -o $(BUILD)/demo/reader \
 	  examples/wordcount/reader.cc $(STAGED)
