@@ -33,7 +33,7 @@ A command that a signal ends (Ctrl-C) dies of that signal, after giving back wha
 pub struct Cli {
     /// The domain: a name, or the absolute path of a directory on tmpfs. The one in the environment
     /// variable MAILBOAT_DOMAIN unless given, else "default"
-    #[arg(long, global = true, value_name = "DOMAIN")]
+    #[arg(long, global = true, value_name = "DOMAIN", display_order = 900)]
     pub domain: Option<String>,
     /// What to do.
     #[command(subcommand)]
@@ -126,19 +126,21 @@ pub struct Create {
     pub json: bool,
 }
 
-/// Settings of a new port; what is left out is as the library has it.
+/// Settings of a new port; what is left out is as the library has it. A test holds the figures told
+/// here to the library's.
 #[derive(Args)]
 pub struct PortSettings {
-    /// Messages queued at most; then senders wait
+    /// Messages queued at most, then senders wait; 1024 if left out
     #[arg(long, value_name = "COUNT")]
     pub capacity: Option<u32>,
-    /// The largest message
+    /// The largest message; 16M if left out
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub max_message: Option<u64>,
-    /// Memory for the bodies of larger messages, all together
+    /// Memory for the bodies of all messages of more than 192 bytes; 64M, or four of the largest
+    /// messages, if left out
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub byte_budget: Option<u64>,
-    /// How many handles may be attached at once
+    /// How many handles may be attached at once; 256 if left out
     #[arg(long, value_name = "COUNT")]
     pub max_users: Option<u32>,
     /// Note in each message when it was sent
@@ -197,7 +199,7 @@ Examples:
 pub struct Send {
     /// The port
     pub name: String,
-    /// The messages
+    /// The messages; after -- they may begin with a hyphen
     #[arg(value_name = "MESSAGE", conflicts_with_all = ["file", "raw"])]
     pub messages: Vec<OsString>,
     /// Send the whole file as one message; "-" is standard input. May be given several times
@@ -206,7 +208,7 @@ pub struct Send {
     /// Send all of standard input as one stream of bytes
     #[arg(long)]
     pub raw: bool,
-    /// The largest piece of a stream
+    /// The largest piece of a stream; 64K if left out
     #[arg(long, value_name = "SIZE", value_parser = parse_piece, requires = "raw")]
     pub piece: Option<u64>,
     /// Lines of standard input end with a zero byte, not a line feed
@@ -237,7 +239,7 @@ pub struct Send {
 /// With --raw bodies are written as they are, nothing added. A stream, sent by `send --raw`, counts
 /// as one and is written from its first byte to its last; any other message counts as one too.
 /// If the stream was cut off, because its sender died, was interrupted or failed, what came of it has been
-/// written, and the exit status is 1. What a receiver that was itself interrupted left of a
+/// written, and the exit status is 1 (`set -o pipefail` lets the whole pipeline fail). What a receiver that was itself interrupted left of a
 /// stream is not mistaken for a stream: recv refuses it, unless --skip throws it away.
 /// Without --raw, recv refuses streams.
 #[derive(Args)]

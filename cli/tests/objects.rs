@@ -48,6 +48,23 @@ fn a_new_port_has_the_settings_asked_for() {
 }
 
 #[test]
+fn the_help_tells_the_settings_of_a_port_made_without_any() {
+    let domain = Domain::new();
+    domain.ok(&["create", "p"]);
+    let stat = domain.stat("p");
+    assert_eq!(stat["capacity"], 1024);
+    assert_eq!(stat["max_message"], 16 << 20);
+    assert_eq!(stat["byte_budget"], 64 << 20);
+    assert_eq!(stat["max_users"], 256);
+    domain.ok(&["create", "q", "--max-message", "1G"]);
+    assert_eq!(domain.stat("q")["byte_budget"], 4u64 << 30);
+    let help = String::from_utf8(domain.ok(&["create", "--help"])).unwrap();
+    for told in ["1024 if left out", "16M if left out", "64M, or four", "256 if left out"] {
+        assert!(help.contains(told), "{help}");
+    }
+}
+
+#[test]
 fn a_new_segment_has_the_size_asked_for() {
     let domain = Domain::new();
     domain.ok(&["create", "--segment", "map", "--size", "1M", "--max-size", "4M"]);
