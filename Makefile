@@ -39,15 +39,15 @@ demo: demo-programs ## count the words of a folder (INPUT=/usr/include) while wo
 	$(DEMO) --input "$$INPUT"
 
 .PHONY: test
-test: tools ## run every check and test, part by part
-	@begin=$$SECONDS; \
+test: tools ## run every check and test, part by part; all of them, also after a failure
+	@begin=$$SECONDS; failed=(); \
 	for part in $(PARTS); do \
 	  printf '\n=== %s\n' "$$part"; from=$$SECONDS; \
-	  $(MAKE) --no-print-directory "$$part" || { \
-	    status=$$?; printf '=== %s FAILED after %d s\n' "$$part" $$((SECONDS - from)); exit $$status; }; \
-	  printf '=== %s passed in %d s\n' "$$part" $$((SECONDS - from)); \
+	  if $(MAKE) --no-print-directory "$$part"; then how=passed; else how=FAILED; failed+=("$$part"); fi; \
+	  printf '=== %s %s in %d s\n' "$$part" "$$how" $$((SECONDS - from)); \
 	done; \
-	printf '\n=== all parts passed in %d s\n' $$((SECONDS - begin))
+	printf '\n=== all parts: %d s\n' $$((SECONDS - begin)); \
+	if (($${#failed[@]})); then printf '=== failed: %s\n' "$${failed[*]}"; exit 1; fi
 
 .PHONY: bench-quick
 bench-quick: tools python ## measure the main figures, as ratios to a bare cache line
