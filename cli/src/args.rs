@@ -136,7 +136,7 @@ pub struct PortSettings {
     /// The largest message; 16M if left out
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub max_message: Option<u64>,
-    /// Memory for the bodies of all messages of more than 192 bytes; 64M, or four of the largest
+    /// Memory for the bodies of all messages of more than 1 KiB; 64M, or four of the largest
     /// messages, if left out
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub byte_budget: Option<u64>,

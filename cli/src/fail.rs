@@ -1,6 +1,6 @@
 //! How a command ends when it does not succeed.
 
-use mailboat::{Error, ErrorKind};
+use mailboat::Error;
 use std::process::ExitCode;
 
 /// The exit status of an error.
@@ -48,11 +48,6 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        match error.kind() {
-            ErrorKind::Full | ErrorKind::Empty | ErrorKind::Timeout => {
-                Failure::NotInTime(error.to_string())
-            }
-            _ => Failure::Error(error.to_string()),
-        }
+        Failure::Error(error.to_string())
     }
 }

@@ -23,7 +23,7 @@ pub fn open(domain: &Domain, name: &str, no_create: bool) -> Result<Port, Failur
 pub fn run(domain: &Domain, args: &Recv, stdio: &Stdio) -> Result<(), Failure> {
     let port = open(domain, &args.name, args.no_create)?;
     // Looking at the figures also gives back what receivers that died had in hand, so that it comes
-    // first, and comes at all where this receiver does not wait.
+    // first.
     port.stat()?;
     let receiver = Receiver { domain, port: &port, args, stdio };
     let mut left = if args.follow { u64::MAX } else { args.count };
@@ -143,7 +143,7 @@ impl Receiver<'_> {
             self.stdio.check_output()?;
             look()
         };
-        self.stdio.wait(self.args.timeout, look, |wait| self.port.take_wait(wait))
+        self.stdio.wait(self.port, self.args.timeout, look, |wait| self.port.take_wait(wait))
     }
 
     fn is_alive(&self, task: TaskId) -> Result<bool, Failure> {

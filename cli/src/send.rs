@@ -47,6 +47,7 @@ impl Sender<'_> {
 
     fn send_as(&self, body: &[u8], kind: u32) -> Result<(), Failure> {
         self.report(self.stdio.wait(
+            self.port,
             self.args.timeout,
             || Ok(()),
             |wait| self.port.send_message(Outgoing::new(body).kind(kind), wait),
@@ -183,6 +184,7 @@ impl Sender<'_> {
     fn large_file(&self, path: &Path, file: &mut File, size: u64) -> Result<(), Failure> {
         let failed = |e: std::io::Error| Failure::error(format!("{}: {e}", path.display()));
         let mut loan = self.stdio.wait(
+            self.port,
             self.args.timeout,
             || Ok(()),
             |wait| self.port.loan_wait(size, wait),
@@ -207,6 +209,7 @@ impl Sender<'_> {
         let mut loan = Some(loan);
         let kind = self.args.kind.unwrap_or(0);
         let id = self.stdio.wait(
+            self.port,
             self.args.timeout,
             || Ok(()),
             |wait| {

@@ -7,7 +7,7 @@
 //! has in hand is given back before it dies, by the same signal.
 
 use crate::fail::Failure;
-use mailboat::{Error, ErrorKind, Wait};
+use mailboat::{Error, ErrorKind, Port, Wait};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
@@ -117,10 +117,12 @@ impl Stdio {
         }
     }
 
-    /// Calls `operation` until it succeeds, fails, or `timeout` (for ever if `None`) is over. In
-    /// between, at least every 100 ms, looks for signals and calls `look`, which may end the wait.
+    /// Calls `operation` on the port until it succeeds, fails, or `timeout` (for ever if `None`) is
+    /// over. In between, at least every 100 ms, looks for signals and calls `look`, which may end the
+    /// wait.
     pub fn wait<T>(
         &self,
+        port: &Port,
         timeout: Option<Duration>,
         mut look: impl FnMut() -> Result<(), Failure>,
         mut operation: impl FnMut(Wait) -> mailboat::Result<T>,
@@ -128,8 +130,12 @@ impl Stdio {
         // While the other side keeps up there is nothing to wait for; signals are seen beside the
         // input and output that come between such calls.
         match operation(Wait::TRY) {
-            Err(e) if is_not_now(&e) && timeout != Some(Duration::ZERO) => {}
-            done => return Ok(done?),
+            Ok(value) => return Ok(value),
+            Err(e) if !is_not_now(&e) => return Err(e.into()),
+            Err(e) if timeout == Some(Duration::ZERO) => {
+                return Err(Failure::NotInTime(reason(port, e)));
+            }
+            Err(_) => {}
         }
         let start = Instant::now();
         loop {
@@ -138,26 +144,31 @@ impl Stdio {
             match operation(Wait::from(left).interruptible()) {
                 Ok(value) => return Ok(value),
                 Err(e) if e.kind() == ErrorKind::Interrupted => look()?,
-                Err(e) => return Err(whole_wait(e, start).into()),
+                Err(e) if is_not_now(&e) => {
+                    // The library saw only the last part of the wait.
+                    let waited = start.elapsed().as_secs_f64();
+                    let reason = reason(port, e);
+                    return Err(Failure::NotInTime(format!(
+                        "timed out after {waited:.3} s: {reason}"
+                    )));
+                }
+                Err(e) => return Err(e.into()),
             }
         }
     }
 }
 
 fn is_not_now(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Full | ErrorKind::Empty)
+    matches!(error.kind(), ErrorKind::Full | ErrorKind::Empty | ErrorKind::Timeout)
 }
 
-/// The library saw only the last part of the wait; its error should tell of all of it.
-fn whole_wait(error: Error, start: Instant) -> Error {
-    let because = match error {
-        Error::Timeout { because, .. } => because,
-        // The last look, after the time was over.
-        e if is_not_now(&e) => Box::new(e),
-        e => return e,
-    };
-    let after_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    Error::Timeout { after_ns, because }
+/// Why it is not possible now.
+fn reason(port: &Port, error: Error) -> String {
+    match error {
+        Error::Timeout { because, .. } => reason(port, *because),
+        e if e.kind() == ErrorKind::Empty => format!("{} is empty", port.label()),
+        e => e.to_string(),
+    }
 }
 
 fn has(fd: &PollFd<'_>, flag: PollFlags) -> bool {
