@@ -667,7 +667,7 @@ int32_t mb_last_error_errno(void);
  * Fork:      the child may go on using the handle; it becomes a task of its own at the next use
  */
 mb_status mb_domain_open(const char *location,
-                         struct mb_domain **domain);
+                         mb_domain **domain);
 
 /**
  * Opens a domain as the options say, which may make a domain that a group shares.
@@ -684,8 +684,8 @@ mb_status mb_domain_open(const char *location,
  * Threads:   any, at once
  * Fork:      as mb_domain_open()
  */
-mb_status mb_domain_open_with(const struct mb_domain_options *options,
-                              struct mb_domain **domain);
+mb_status mb_domain_open_with(const mb_domain_options *options,
+                              mb_domain **domain);
 
 /**
  * The directory of a domain.
@@ -699,7 +699,7 @@ mb_status mb_domain_open_with(const struct mb_domain_options *options,
  * Threads:   any, at once
  * Fork:      no restriction
  */
-const char *mb_domain_path(const struct mb_domain *domain);
+const char *mb_domain_path(const mb_domain *domain);
 
 /**
  * The id of the calling process as a task of the domain: what receivers of its messages see as
@@ -716,7 +716,7 @@ const char *mb_domain_path(const struct mb_domain *domain);
  * Threads:   any, at once
  * Fork:      the child has an id of its own
  */
-mb_status mb_domain_task(const struct mb_domain *domain, uint64_t *task);
+mb_status mb_domain_task(const mb_domain *domain, uint64_t *task);
 
 /**
  * Figures about a domain.
@@ -731,7 +731,7 @@ mb_status mb_domain_task(const struct mb_domain *domain, uint64_t *task);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-mb_status mb_domain_stat(const struct mb_domain *domain, struct mb_domain_stats *stats);
+mb_status mb_domain_stat(const mb_domain *domain, mb_domain_stats *stats);
 
 /**
  * Lets a domain go. What was opened through it stays open.
@@ -745,7 +745,7 @@ mb_status mb_domain_stat(const struct mb_domain *domain, struct mb_domain_stats 
  * Threads:   no other thread may be using the handle
  * Fork:      the child closes its own copy only
  */
-mb_status mb_domain_close(struct mb_domain *domain);
+mb_status mb_domain_close(mb_domain *domain);
 
 /**
  * Lists the ports and segments of a domain.
@@ -760,7 +760,7 @@ mb_status mb_domain_close(struct mb_domain *domain);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-mb_status mb_domain_list(const struct mb_domain *domain, struct mb_entries **entries);
+mb_status mb_domain_list(const mb_domain *domain, mb_entries **entries);
 
 /**
  * How many objects a list has.
@@ -774,7 +774,7 @@ mb_status mb_domain_list(const struct mb_domain *domain, struct mb_entries **ent
  * Threads:   any, at once
  * Fork:      no restriction
  */
-size_t mb_entries_count(const struct mb_entries *entries);
+size_t mb_entries_count(const mb_entries *entries);
 
 /**
  * One object of a list.
@@ -790,7 +790,7 @@ size_t mb_entries_count(const struct mb_entries *entries);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-const struct mb_entry *mb_entries_at(const struct mb_entries *entries, size_t index);
+const mb_entry *mb_entries_at(const mb_entries *entries, size_t index);
 
 /**
  * Frees a list.
@@ -804,7 +804,7 @@ const struct mb_entry *mb_entries_at(const struct mb_entries *entries, size_t in
  * Threads:   no other thread may be using the list
  * Fork:      the child frees its own copy only
  */
-mb_status mb_entries_free(struct mb_entries *entries);
+mb_status mb_entries_free(mb_entries *entries);
 
 /**
  * Lists the tasks of a domain.
@@ -819,7 +819,7 @@ mb_status mb_entries_free(struct mb_entries *entries);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-mb_status mb_domain_tasks(const struct mb_domain *domain, struct mb_tasks **tasks);
+mb_status mb_domain_tasks(const mb_domain *domain, mb_tasks **tasks);
 
 /**
  * How many tasks a list has.
@@ -833,7 +833,7 @@ mb_status mb_domain_tasks(const struct mb_domain *domain, struct mb_tasks **task
  * Threads:   any, at once
  * Fork:      no restriction
  */
-size_t mb_tasks_count(const struct mb_tasks *tasks);
+size_t mb_tasks_count(const mb_tasks *tasks);
 
 /**
  * One task of a list.
@@ -849,7 +849,7 @@ size_t mb_tasks_count(const struct mb_tasks *tasks);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-const struct mb_task *mb_tasks_at(const struct mb_tasks *tasks, size_t index);
+const mb_task *mb_tasks_at(const mb_tasks *tasks, size_t index);
 
 /**
  * Frees a list.
@@ -863,7 +863,7 @@ const struct mb_task *mb_tasks_at(const struct mb_tasks *tasks, size_t index);
  * Threads:   no other thread may be using the list
  * Fork:      the child frees its own copy only
  */
-mb_status mb_tasks_free(struct mb_tasks *tasks);
+mb_status mb_tasks_free(mb_tasks *tasks);
 
 /* ==== Functions: ports ====================================================================== */
 
@@ -886,8 +886,8 @@ mb_status mb_tasks_free(struct mb_tasks *tasks);
  * Fork:      the child may go on using the handle; it becomes a user of its own at the next use
  */
 mb_status mb_port_create(const char *name,
-                         const struct mb_port_options *options,
-                         struct mb_port **port);
+                         const mb_port_options *options,
+                         mb_port **port);
 
 /**
  * mb_port_create() in a domain of your choice.
@@ -902,10 +902,10 @@ mb_status mb_port_create(const char *name,
  * Threads:   any, at once
  * Fork:      as mb_port_create()
  */
-mb_status mb_port_create_in(const struct mb_domain *domain,
+mb_status mb_port_create_in(const mb_domain *domain,
                             const char *name,
-                            const struct mb_port_options *options,
-                            struct mb_port **port);
+                            const mb_port_options *options,
+                            mb_port **port);
 
 /**
  * Opens a port of the default domain.
@@ -924,7 +924,7 @@ mb_status mb_port_create_in(const struct mb_domain *domain,
  * Fork:      the child may go on using the handle; it becomes a user of its own at the next use
  */
 mb_status mb_port_open(const char *name,
-                       struct mb_port **port);
+                       mb_port **port);
 
 /**
  * mb_port_open() in a domain of your choice.
@@ -939,9 +939,9 @@ mb_status mb_port_open(const char *name,
  * Threads:   any, at once
  * Fork:      as mb_port_open()
  */
-mb_status mb_port_open_in(const struct mb_domain *domain,
+mb_status mb_port_open_in(const mb_domain *domain,
                           const char *name,
-                          struct mb_port **port);
+                          mb_port **port);
 
 /**
  * Opens a port of the default domain, and makes it if there is none of this name. One that is
@@ -961,8 +961,8 @@ mb_status mb_port_open_in(const struct mb_domain *domain,
  * Fork:      as mb_port_create()
  */
 mb_status mb_port_open_or_create(const char *name,
-                                 const struct mb_port_options *options,
-                                 struct mb_port **port);
+                                 const mb_port_options *options,
+                                 mb_port **port);
 
 /**
  * mb_port_open_or_create() in a domain of your choice.
@@ -977,10 +977,10 @@ mb_status mb_port_open_or_create(const char *name,
  * Threads:   any, at once
  * Fork:      as mb_port_create()
  */
-mb_status mb_port_open_or_create_in(const struct mb_domain *domain,
+mb_status mb_port_open_or_create_in(const mb_domain *domain,
                                     const char *name,
-                                    const struct mb_port_options *options,
-                                    struct mb_port **port);
+                                    const mb_port_options *options,
+                                    mb_port **port);
 
 /**
  * Deletes a port of the default domain. All its users get MB_CLOSED at once, those that are
@@ -1011,7 +1011,7 @@ mb_status mb_port_delete(const char *name);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-mb_status mb_port_delete_in(const struct mb_domain *domain, const char *name);
+mb_status mb_port_delete_in(const mb_domain *domain, const char *name);
 
 /**
  * Lets a port go. The port itself stays, with the messages queued in it, unless it was made with
@@ -1026,7 +1026,7 @@ mb_status mb_port_delete_in(const struct mb_domain *domain, const char *name);
  * Threads:   no other thread may be using the handle, waiting in it included
  * Fork:      the child closes its own copy only
  */
-mb_status mb_port_close(struct mb_port *port);
+mb_status mb_port_close(mb_port *port);
 
 /**
  * The name of a port.
@@ -1041,7 +1041,7 @@ mb_status mb_port_close(struct mb_port *port);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-const char *mb_port_name(const struct mb_port *port);
+const char *mb_port_name(const mb_port *port);
 
 /**
  * What a port is called in error sentences: its name and where it is.
@@ -1055,7 +1055,7 @@ const char *mb_port_name(const struct mb_port *port);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-const char *mb_port_label(const struct mb_port *port);
+const char *mb_port_label(const mb_port *port);
 
 /**
  * How many messages may be queued in a port.
@@ -1069,7 +1069,7 @@ const char *mb_port_label(const struct mb_port *port);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-uint32_t mb_port_capacity(const struct mb_port *port);
+uint32_t mb_port_capacity(const mb_port *port);
 
 /**
  * The largest message that a port takes.
@@ -1083,7 +1083,7 @@ uint32_t mb_port_capacity(const struct mb_port *port);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-uint64_t mb_port_max_message(const struct mb_port *port);
+uint64_t mb_port_max_message(const mb_port *port);
 
 /**
  * How many messages are queued in a port just now. Others may change that at any moment.
@@ -1097,7 +1097,7 @@ uint64_t mb_port_max_message(const struct mb_port *port);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-uint64_t mb_port_queued(const struct mb_port *port);
+uint64_t mb_port_queued(const mb_port *port);
 
 /**
  * Whether a port was deleted, or its owner has gone.
@@ -1112,7 +1112,7 @@ uint64_t mb_port_queued(const struct mb_port *port);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-bool mb_port_is_closed(const struct mb_port *port);
+bool mb_port_is_closed(const mb_port *port);
 
 /**
  * Says whether signals end the waiting of calls on this handle. As a handle comes they do not:
@@ -1133,7 +1133,7 @@ bool mb_port_is_closed(const struct mb_port *port);
  * Threads:   any, at once; a call that is waiting already keeps to what held when it began
  * Fork:      the child's copy of the handle keeps the setting
  */
-mb_status mb_port_set_interruptible(const struct mb_port *port,
+mb_status mb_port_set_interruptible(const mb_port *port,
                                     int32_t on);
 
 /**
@@ -1150,7 +1150,7 @@ mb_status mb_port_set_interruptible(const struct mb_port *port,
  * Threads:   any, at once
  * Fork:      no restriction
  */
-mb_status mb_port_stat(const struct mb_port *port, struct mb_port_stats *stats);
+mb_status mb_port_stat(const mb_port *port, mb_port_stats *stats);
 
 /**
  * Which tasks have a port open.
@@ -1167,7 +1167,7 @@ mb_status mb_port_stat(const struct mb_port *port, struct mb_port_stats *stats);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-mb_status mb_port_users(const struct mb_port *port, uint64_t *tasks, size_t max, size_t *count);
+mb_status mb_port_users(const mb_port *port, uint64_t *tasks, size_t max, size_t *count);
 
 /* ==== Functions: sending and receiving ====================================================== */
 
@@ -1188,7 +1188,7 @@ mb_status mb_port_users(const struct mb_port *port, uint64_t *tasks, size_t max,
  * Threads:   any, at once
  * Fork:      the child sends as a task of its own
  */
-mb_status mb_port_send(const struct mb_port *port,
+mb_status mb_port_send(const mb_port *port,
                        const void *data,
                        size_t length,
                        int64_t timeout_ns);
@@ -1210,7 +1210,7 @@ mb_status mb_port_send(const struct mb_port *port,
  * Threads:   any, at once
  * Fork:      the child sends as a task of its own
  */
-mb_status mb_port_send_message(const struct mb_port *port,
+mb_status mb_port_send_message(const mb_port *port,
                                const void *data,
                                size_t length,
                                uint32_t kind,
@@ -1238,8 +1238,8 @@ mb_status mb_port_send_message(const struct mb_port *port,
  * Threads:   any, at once; messages of other threads may come between
  * Fork:      the child sends as a task of its own
  */
-mb_status mb_port_send_many(const struct mb_port *port,
-                            const struct mb_outgoing *messages,
+mb_status mb_port_send_many(const mb_port *port,
+                            const mb_outgoing *messages,
                             size_t count,
                             int64_t timeout_ns,
                             size_t *sent);
@@ -1264,7 +1264,7 @@ mb_status mb_port_send_many(const struct mb_port *port,
  * Threads:   any, at once; each message goes to one of them
  * Fork:      the child receives as a task of its own
  */
-mb_status mb_port_receive(const struct mb_port *port,
+mb_status mb_port_receive(const mb_port *port,
                           void *buffer,
                           size_t capacity,
                           size_t *length,
@@ -1286,11 +1286,11 @@ mb_status mb_port_receive(const struct mb_port *port,
  * Threads:   any, at once; each message goes to one of them
  * Fork:      the child receives as a task of its own
  */
-mb_status mb_port_receive_message(const struct mb_port *port,
+mb_status mb_port_receive_message(const mb_port *port,
                                   void *buffer,
                                   size_t capacity,
                                   int64_t timeout_ns,
-                                  struct mb_header *header);
+                                  mb_header *header);
 
 /**
  * Receives several messages in one call: waits for the first, then takes what more is there, as
@@ -1313,10 +1313,10 @@ mb_status mb_port_receive_message(const struct mb_port *port,
  * Threads:   any, at once; each message goes to one of them
  * Fork:      the child receives as a task of its own
  */
-mb_status mb_port_receive_many(const struct mb_port *port,
+mb_status mb_port_receive_many(const mb_port *port,
                                void *buffer,
                                size_t capacity,
-                               struct mb_header *headers,
+                               mb_header *headers,
                                size_t max,
                                int64_t timeout_ns,
                                size_t *received);
@@ -1341,10 +1341,10 @@ mb_status mb_port_receive_many(const struct mb_port *port,
  * Fork:      the child borrows as a task of its own; what the parent had borrowed stays the
  *            parent's
  */
-mb_status mb_port_loan(const struct mb_port *port,
+mb_status mb_port_loan(const mb_port *port,
                        uint64_t size,
                        int64_t timeout_ns,
-                       struct mb_loan **loan);
+                       mb_loan **loan);
 
 /**
  * Where to write a message that is on loan.
@@ -1360,7 +1360,7 @@ mb_status mb_port_loan(const struct mb_port *port,
  * Threads:   one at a time for each loan
  * Fork:      the memory is the parent's: the child must not write it
  */
-void *mb_loan_data(const struct mb_loan *loan);
+void *mb_loan_data(const mb_loan *loan);
 
 /**
  * How many bytes a loan has room for.
@@ -1375,7 +1375,7 @@ void *mb_loan_data(const struct mb_loan *loan);
  * Threads:   one at a time for each loan
  * Fork:      no restriction
  */
-uint64_t mb_loan_capacity(const struct mb_loan *loan);
+uint64_t mb_loan_capacity(const mb_loan *loan);
 
 /**
  * Copies bytes into a loan, within its bounds.
@@ -1393,7 +1393,7 @@ uint64_t mb_loan_capacity(const struct mb_loan *loan);
  * Threads:   one at a time for each loan
  * Fork:      MB_FORKED in the child
  */
-mb_status mb_loan_write(struct mb_loan *loan, uint64_t offset, const void *data, size_t length);
+mb_status mb_loan_write(mb_loan *loan, uint64_t offset, const void *data, size_t length);
 
 /**
  * Sends a loan as a message.
@@ -1414,7 +1414,7 @@ mb_status mb_loan_write(struct mb_loan *loan, uint64_t offset, const void *data,
  * Threads:   one at a time for each loan
  * Fork:      MB_FORKED in the child
  */
-mb_status mb_loan_commit(struct mb_loan *loan,
+mb_status mb_loan_commit(mb_loan *loan,
                          uint64_t length,
                          uint32_t kind,
                          int64_t timeout_ns,
@@ -1432,7 +1432,7 @@ mb_status mb_loan_commit(struct mb_loan *loan,
  * Threads:   no other thread may be using the loan
  * Fork:      in the child it frees the child's handle only; the parent's loan stays as it is
  */
-mb_status mb_loan_discard(struct mb_loan *loan);
+mb_status mb_loan_discard(mb_loan *loan);
 
 /* ==== Functions: receipts, messages in hand ================================================= */
 
@@ -1453,9 +1453,9 @@ mb_status mb_loan_discard(struct mb_loan *loan);
  * Threads:   any, at once; each message goes to one of them
  * Fork:      the child takes as a task of its own; what the parent had taken stays the parent's
  */
-mb_status mb_port_take(const struct mb_port *port,
+mb_status mb_port_take(const mb_port *port,
                        int64_t timeout_ns,
-                       struct mb_receipt **receipt);
+                       mb_receipt **receipt);
 
 /**
  * Takes several messages in one call: waits for the first, then takes what more is there.
@@ -1474,9 +1474,9 @@ mb_status mb_port_take(const struct mb_port *port,
  * Threads:   any, at once; each message goes to one of them
  * Fork:      as mb_port_take()
  */
-mb_status mb_port_take_many(const struct mb_port *port,
+mb_status mb_port_take_many(const mb_port *port,
                             int64_t timeout_ns,
-                            struct mb_receipt **receipts,
+                            mb_receipt **receipts,
                             size_t max,
                             size_t *taken);
 
@@ -1497,7 +1497,7 @@ mb_status mb_port_take_many(const struct mb_port *port,
  * Threads:   any, at once
  * Fork:      the memory is the parent's: it may be used again as soon as the parent acknowledges
  */
-const void *mb_receipt_data(const struct mb_receipt *receipt);
+const void *mb_receipt_data(const mb_receipt *receipt);
 
 /**
  * The length of a message in hand.
@@ -1511,7 +1511,7 @@ const void *mb_receipt_data(const struct mb_receipt *receipt);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-size_t mb_receipt_length(const struct mb_receipt *receipt);
+size_t mb_receipt_length(const mb_receipt *receipt);
 
 /**
  * What a message in hand says about itself.
@@ -1526,7 +1526,7 @@ size_t mb_receipt_length(const struct mb_receipt *receipt);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-mb_status mb_receipt_header(const struct mb_receipt *receipt, struct mb_header *header);
+mb_status mb_receipt_header(const mb_receipt *receipt, mb_header *header);
 
 /**
  * Copies bytes of a message in hand, within its bounds.
@@ -1544,7 +1544,7 @@ mb_status mb_receipt_header(const struct mb_receipt *receipt, struct mb_header *
  * Threads:   any, at once
  * Fork:      as mb_receipt_data()
  */
-mb_status mb_receipt_copy(const struct mb_receipt *receipt,
+mb_status mb_receipt_copy(const mb_receipt *receipt,
                           uint64_t offset,
                           void *buffer,
                           size_t length);
@@ -1563,7 +1563,7 @@ mb_status mb_receipt_copy(const struct mb_receipt *receipt,
  * Fork:      MB_FORKED in the child, which frees the child's handle; the parent's message stays in
  *            the parent's hands
  */
-mb_status mb_receipt_ack(struct mb_receipt *receipt);
+mb_status mb_receipt_ack(mb_receipt *receipt);
 
 /**
  * Gives a message back: the next receiver gets it, flagged MB_MESSAGE_REDELIVERED. It comes before
@@ -1580,7 +1580,7 @@ mb_status mb_receipt_ack(struct mb_receipt *receipt);
  * Fork:      MB_FORKED in the child, which frees the child's handle; the parent's message stays in
  *            the parent's hands
  */
-mb_status mb_receipt_nack(struct mb_receipt *receipt);
+mb_status mb_receipt_nack(mb_receipt *receipt);
 
 /* ==== Functions: segments =================================================================== */
 
@@ -1605,8 +1605,8 @@ mb_status mb_receipt_nack(struct mb_receipt *receipt);
  */
 mb_status mb_segment_create(const char *name,
                             uint64_t size,
-                            const struct mb_segment_options *options,
-                            struct mb_segment **segment);
+                            const mb_segment_options *options,
+                            mb_segment **segment);
 
 /**
  * mb_segment_create() in a domain of your choice.
@@ -1621,11 +1621,11 @@ mb_status mb_segment_create(const char *name,
  * Threads:   any, at once
  * Fork:      as mb_segment_create()
  */
-mb_status mb_segment_create_in(const struct mb_domain *domain,
+mb_status mb_segment_create_in(const mb_domain *domain,
                                const char *name,
                                uint64_t size,
-                               const struct mb_segment_options *options,
-                               struct mb_segment **segment);
+                               const mb_segment_options *options,
+                               mb_segment **segment);
 
 /**
  * Attaches a segment of the default domain.
@@ -1644,7 +1644,7 @@ mb_status mb_segment_create_in(const struct mb_domain *domain,
  * Threads:   any, at once
  * Fork:      the child has the memory attached at the same address and may use the handle
  */
-mb_status mb_segment_open(const char *name, uint32_t access, struct mb_segment **segment);
+mb_status mb_segment_open(const char *name, uint32_t access, mb_segment **segment);
 
 /**
  * mb_segment_open() in a domain of your choice.
@@ -1659,10 +1659,10 @@ mb_status mb_segment_open(const char *name, uint32_t access, struct mb_segment *
  * Threads:   any, at once
  * Fork:      as mb_segment_open()
  */
-mb_status mb_segment_open_in(const struct mb_domain *domain,
+mb_status mb_segment_open_in(const mb_domain *domain,
                              const char *name,
                              uint32_t access,
-                             struct mb_segment **segment);
+                             mb_segment **segment);
 
 /**
  * Attaches a segment of the default domain for reading and writing, and makes it if there is none
@@ -1684,8 +1684,8 @@ mb_status mb_segment_open_in(const struct mb_domain *domain,
  */
 mb_status mb_segment_open_or_create(const char *name,
                                     uint64_t size,
-                                    const struct mb_segment_options *options,
-                                    struct mb_segment **segment);
+                                    const mb_segment_options *options,
+                                    mb_segment **segment);
 
 /**
  * mb_segment_open_or_create() in a domain of your choice.
@@ -1700,11 +1700,11 @@ mb_status mb_segment_open_or_create(const char *name,
  * Threads:   any, at once
  * Fork:      as mb_segment_create()
  */
-mb_status mb_segment_open_or_create_in(const struct mb_domain *domain,
+mb_status mb_segment_open_or_create_in(const mb_domain *domain,
                                        const char *name,
                                        uint64_t size,
-                                       const struct mb_segment_options *options,
-                                       struct mb_segment **segment);
+                                       const mb_segment_options *options,
+                                       mb_segment **segment);
 
 /**
  * Deletes a segment of the default domain. The name is free at once; the memory lives until the
@@ -1735,7 +1735,7 @@ mb_status mb_segment_delete(const char *name);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-mb_status mb_segment_delete_in(const struct mb_domain *domain, const char *name);
+mb_status mb_segment_delete_in(const mb_domain *domain, const char *name);
 
 /**
  * Detaches a segment: its address is no longer valid, unless a queue in it is still open.
@@ -1749,7 +1749,7 @@ mb_status mb_segment_delete_in(const struct mb_domain *domain, const char *name)
  * Threads:   no other thread may be using the handle, or the memory through its address
  * Fork:      the child detaches its own copy only
  */
-mb_status mb_segment_close(struct mb_segment *segment);
+mb_status mb_segment_close(mb_segment *segment);
 
 /**
  * The name of a segment.
@@ -1763,7 +1763,7 @@ mb_status mb_segment_close(struct mb_segment *segment);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-const char *mb_segment_name(const struct mb_segment *segment);
+const char *mb_segment_name(const mb_segment *segment);
 
 /**
  * The address of a segment's memory in this process. It stays the same while the segment is
@@ -1783,7 +1783,7 @@ const char *mb_segment_name(const struct mb_segment *segment);
  * Threads:   any, at once
  * Fork:      valid in the child too
  */
-void *mb_segment_address(const struct mb_segment *segment);
+void *mb_segment_address(const mb_segment *segment);
 
 /**
  * How many bytes of a segment can be used now. Any user may make it grow meanwhile.
@@ -1797,7 +1797,7 @@ void *mb_segment_address(const struct mb_segment *segment);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-uint64_t mb_segment_size(const struct mb_segment *segment);
+uint64_t mb_segment_size(const mb_segment *segment);
 
 /**
  * How far a segment may grow.
@@ -1811,7 +1811,7 @@ uint64_t mb_segment_size(const struct mb_segment *segment);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-uint64_t mb_segment_max_size(const struct mb_segment *segment);
+uint64_t mb_segment_max_size(const mb_segment *segment);
 
 /**
  * How a segment is attached.
@@ -1826,7 +1826,7 @@ uint64_t mb_segment_max_size(const struct mb_segment *segment);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-uint32_t mb_segment_access(const struct mb_segment *segment);
+uint32_t mb_segment_access(const mb_segment *segment);
 
 /**
  * Whether a segment was deleted. It stays usable by those who have it attached.
@@ -1841,7 +1841,7 @@ uint32_t mb_segment_access(const struct mb_segment *segment);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-bool mb_segment_is_deleted(const struct mb_segment *segment);
+bool mb_segment_is_deleted(const mb_segment *segment);
 
 /**
  * Makes a segment larger, for all its users. The new memory is zero, and set aside before the
@@ -1858,7 +1858,7 @@ bool mb_segment_is_deleted(const struct mb_segment *segment);
  * Threads:   any, at once
  * Fork:      no restriction
  */
-mb_status mb_segment_grow(const struct mb_segment *segment, uint64_t size);
+mb_status mb_segment_grow(const mb_segment *segment, uint64_t size);
 
 /**
  * Copies bytes out of a segment, within its bounds.
@@ -1876,7 +1876,7 @@ mb_status mb_segment_grow(const struct mb_segment *segment, uint64_t size);
  * Threads:   any, at once; what another thread or process writes meanwhile is seen in part
  * Fork:      no restriction
  */
-mb_status mb_segment_read(const struct mb_segment *segment,
+mb_status mb_segment_read(const mb_segment *segment,
                           uint64_t offset,
                           void *buffer,
                           size_t length);
@@ -1897,7 +1897,7 @@ mb_status mb_segment_read(const struct mb_segment *segment,
  * Threads:   any, at once; others see the bytes arrive in any order
  * Fork:      no restriction
  */
-mb_status mb_segment_write(const struct mb_segment *segment,
+mb_status mb_segment_write(const mb_segment *segment,
                            uint64_t offset,
                            const void *data,
                            size_t length);
@@ -1917,7 +1917,7 @@ mb_status mb_segment_write(const struct mb_segment *segment,
  * Threads:   any, at once
  * Fork:      no restriction
  */
-mb_status mb_queue_required_size(const struct mb_port_options *options, uint64_t *size);
+mb_status mb_queue_required_size(const mb_port_options *options, uint64_t *size);
 
 /**
  * Makes a queue in a segment, over whatever was there, and opens it. Leave the bytes from offset
@@ -1940,10 +1940,10 @@ mb_status mb_queue_required_size(const struct mb_port_options *options, uint64_t
  * Threads:   any, at once, but only one may make a queue in one place
  * Fork:      the child may go on using the handle; it becomes a user of its own at the next use
  */
-mb_status mb_queue_create(const struct mb_segment *segment,
+mb_status mb_queue_create(const mb_segment *segment,
                           uint64_t offset,
-                          const struct mb_port_options *options,
-                          struct mb_port **port);
+                          const mb_port_options *options,
+                          mb_port **port);
 
 /**
  * Opens a queue that is in a segment.
@@ -1961,9 +1961,9 @@ mb_status mb_queue_create(const struct mb_segment *segment,
  * Threads:   any, at once
  * Fork:      the child may go on using the handle; it becomes a user of its own at the next use
  */
-mb_status mb_queue_open(const struct mb_segment *segment,
+mb_status mb_queue_open(const mb_segment *segment,
                         uint64_t offset,
-                        struct mb_port **port);
+                        mb_port **port);
 
 /**
  * Closes a queue in a segment for all its users, for ever: what mb_port_delete() is for a port.
@@ -1979,7 +1979,7 @@ mb_status mb_queue_open(const struct mb_segment *segment,
  * Threads:   any, at once
  * Fork:      no restriction
  */
-mb_status mb_queue_shut(const struct mb_port *port);
+mb_status mb_queue_shut(const mb_port *port);
 
 #ifdef __cplusplus
 }  // extern "C"

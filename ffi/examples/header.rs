@@ -38,6 +38,11 @@ pub fn generate() -> String {
         .expect("the sources should parse")
         .write(&mut raw);
     let raw = String::from_utf8(raw).expect("sources are UTF-8");
+    // Every struct has a typedef, so that its users can leave the word out; the definitions keep it.
+    let raw = raw
+        .replace("typedef struct mb_", "typedef\0mb_")
+        .replace("struct mb_", "mb_")
+        .replace("typedef\0mb_", "typedef struct mb_");
     // A negative number needs its parentheses wherever the macro may stand.
     let raw = raw.replace("#define MB_FOREVER -1\n", "#define MB_FOREVER (-1)\n");
     with_headings(&with_short_comments(&raw))
