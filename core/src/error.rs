@@ -234,7 +234,9 @@ pub enum Error {
         object: Arc<str>,
     },
     /// See [`ErrorKind::Forked`].
-    #[error("this {what} belongs to the parent of this forked process; only the parent can finish it")]
+    #[error(
+        "this {what} belongs to the parent of this forked process; only the parent can finish it"
+    )]
     Forked {
         /// Loan or receipt.
         what: &'static str,

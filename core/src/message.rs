@@ -1,10 +1,5 @@
 //! What travels: headers, messages to send, messages received, loans and receipts.
 
-use crate::error::{Error, Result};
-use crate::queue::Inner;
-use crate::time::Wait;
-use std::sync::Arc;
-
 /// Identifies a task: unique in its domain for as long as the domain exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId(pub u64);

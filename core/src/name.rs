@@ -43,7 +43,8 @@ mod tests {
 
     #[test]
     fn bad_names_are_told_why() {
-        for name in ["", ".", "..", "-a", "_a", ".hidden", "a/b", "a b", "a\0b", "ä", "aä", "a\n"] {
+        for name in ["", ".", "..", "-a", "_a", ".hidden", "a/b", "a b", "a\0b", "ä", "aä", "a\n"]
+        {
             let e = check(name).unwrap_err();
             assert_eq!(e.kind(), ErrorKind::BadName, "{name:?}");
         }

@@ -1,140 +1,238 @@
-//! The queue as users see it.
-use crate::error::Result;
-use crate::message::{Header, Message, Outgoing};
-use crate::segment::Segment;
-use crate::time::Wait;
-use std::sync::Arc;
-use std::time::Duration;
+//! Queues: bounded, many senders, many receivers, crash-safe. Ports are queues with a name.
 
+mod attach;
+mod hand;
+mod receive;
+mod send;
+mod stat;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::segment::Segment;
+use crate::shm::layout::{FLAG_TIMESTAMPS, Geometry, PAGE, at};
+use crate::shm::{Fault, layout};
+use crate::sync::Acquire;
+use std::sync::Arc;
+
+pub(crate) use attach::{Inner, found, read_geometry};
+pub use hand::{Loan, Receipt, Rejected};
+pub use stat::QueueStat;
+
+/// How to make a queue.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct QueueOptions {
-    /// messages queued at most, 1..=2^26; default 1024
+    /// Messages queued at most, 1 to 2^26. Default 1024.
     pub capacity: u32,
-    /// largest message in bytes, 0..=2^40, default 16 MiB
+    /// The largest message, in bytes, 0 to 2^40. Default 16 MiB.
     pub max_message: u64,
-    /// bytes of payload memory for messages over 192 bytes; None: max(64 MiB, 4*max_message)
+    /// Memory for messages of more than 192 bytes, in bytes. It is taken as it is needed. `None` is
+    /// 64 MiB, or four of the largest messages if that is more.
     pub byte_budget: Option<u64>,
-    /// how many handles may be attached at once, 1..=4096; default 256
+    /// How many handles may be attached at once, 1 to 4096. Default 256.
     pub max_users: u32,
-    /// note the sent time in each message
+    /// Whether each message carries the time when it was sent. Default no: reading a clock costs a
+    /// good part of what sending does.
     pub timestamps: bool,
 }
-impl Default for QueueOptions { fn default() -> Self { todo!() } }
-impl QueueOptions {
-    pub fn new() -> Self { todo!() }
-    pub fn capacity(mut self, n: u32) -> Self { self.capacity = n; self }
-    pub fn max_message(mut self, bytes: u64) -> Self { self.max_message = bytes; self }
-    pub fn byte_budget(mut self, bytes: u64) -> Self { self.byte_budget = Some(bytes); self }
-    pub fn max_users(mut self, n: u32) -> Self { self.max_users = n; self }
-    pub fn timestamps(mut self, on: bool) -> Self { self.timestamps = on; self }
+
+impl Default for QueueOptions {
+    fn default() -> Self {
+        QueueOptions {
+            capacity: 1024,
+            max_message: 16 << 20,
+            byte_budget: None,
+            max_users: 256,
+            timestamps: false,
+        }
+    }
 }
 
-pub(crate) struct Inner {}
-/// cheap to clone (Arc), Send + Sync
+impl QueueOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how many messages may be queued.
+    pub fn capacity(mut self, messages: u32) -> Self {
+        self.capacity = messages;
+        self
+    }
+
+    /// Sets the largest message, in bytes.
+    pub fn max_message(mut self, bytes: u64) -> Self {
+        self.max_message = bytes;
+        self
+    }
+
+    /// Sets the memory for messages of more than 192 bytes, in bytes.
+    pub fn byte_budget(mut self, bytes: u64) -> Self {
+        self.byte_budget = Some(bytes);
+        self
+    }
+
+    /// Sets how many handles may be attached at once.
+    pub fn max_users(mut self, users: u32) -> Self {
+        self.max_users = users;
+        self
+    }
+
+    /// Sets whether messages carry the time when they were sent.
+    pub fn timestamps(mut self, on: bool) -> Self {
+        self.timestamps = on;
+        self
+    }
+
+    pub(crate) fn geometry(&self) -> Result<Geometry> {
+        let usual = (64 << 20).max(self.max_message.saturating_mul(4));
+        let budget = self.byte_budget.unwrap_or(usual);
+        let flags = if self.timestamps { FLAG_TIMESTAMPS } else { 0 };
+        Geometry::new(self.capacity, self.max_users, self.max_message, budget, flags)
+            .map_err(Error::invalid)
+    }
+}
+
+/// A crash-safe buffer of messages between any number of senders and receivers.
+///
+/// It lives in a [`Segment`], where the program puts it, or in a [`Port`](crate::Port), which is a
+/// queue with a name. Each message goes to exactly one receiver, first sent first claimed.
+///
+/// Cheap to clone. Threads: any number may use one handle. Fork: a child's handle attaches by itself
+/// at its next use; loans and receipts stay the parent's. Death: what a dead sender had sent is
+/// delivered; what a dead receiver had taken and not acknowledged is delivered again, flagged.
+///
+/// Every call can fail with [`Closed`](ErrorKind::Closed) when the queue was shut or its port
+/// deleted, with [`Corrupt`](ErrorKind::Corrupt) when somebody wrote nonsense into its memory, and with
+/// [`LeaseLost`](ErrorKind::LeaseLost) (see there).
 #[derive(Clone)]
-pub struct Queue { pub(crate) inner: Arc<Inner> }
+pub struct Queue {
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue").field("label", &self.label()).finish_non_exhaustive()
+    }
+}
 
 impl Queue {
-    /// bytes a queue with these options occupies in a segment
-    pub fn required_size(options: &QueueOptions) -> Result<u64> { todo!() }
-    /// offset: multiple of 4096
-    pub fn create(segment: &Segment, offset: u64, options: &QueueOptions) -> Result<Queue> { todo!() }
-    pub fn open(segment: &Segment, offset: u64) -> Result<Queue> { todo!() }
-    /// Closes the queue for all its users, for ever.
-    pub fn shut(&self) -> Result<()> { todo!() }
+    /// How many bytes of a segment a queue with these options takes up, from its offset on. Only a
+    /// part of it needs memory; the queue commits that itself.
+    pub fn required_size(options: &QueueOptions) -> Result<u64> {
+        Ok(options.geometry()?.total)
+    }
 
-    pub fn send(&self, body: &[u8]) -> Result<u64> { todo!() }
-    pub fn try_send(&self, body: &[u8]) -> Result<u64> { todo!() }
-    pub fn send_timeout(&self, body: &[u8], timeout: Duration) -> Result<u64> { todo!() }
-    pub fn send_message(&self, message: Outgoing<'_>, wait: Wait) -> Result<u64> { todo!() }
-    /// Returns how many were sent; an error only if none was.
-    pub fn send_many(&self, messages: &[Outgoing<'_>], wait: Wait) -> Result<usize> { todo!() }
+    /// Makes a queue in a segment, at `offset` bytes from its start, a multiple of 4096. It may reach
+    /// beyond the segment's size, but not beyond its `max_size`. The place must be zero, as new
+    /// segments are.
+    ///
+    /// Errors: [`Invalid`](ErrorKind::Invalid) options or offset;
+    /// [`TooLarge`](ErrorKind::TooLarge) for the segment;
+    /// [`AlreadyExists`](ErrorKind::AlreadyExists) if something is there;
+    /// [`NoSpace`](ErrorKind::NoSpace); [`NotPermitted`](ErrorKind::NotPermitted) on a segment opened
+    /// for reading.
+    pub fn create(segment: &Segment, offset: u64, options: &QueueOptions) -> Result<Queue> {
+        segment.check_writable("given a queue")?;
+        let geo = options.geometry()?;
+        Ok(Queue { inner: Arc::new(attach::create_in(segment, offset, geo)?) })
+    }
 
-    pub fn loan(&self, size: u64) -> Result<Loan> { todo!() }
-    pub fn try_loan(&self, size: u64) -> Result<Loan> { todo!() }
-    pub fn loan_timeout(&self, size: u64, timeout: Duration) -> Result<Loan> { todo!() }
-    pub fn loan_wait(&self, size: u64, wait: Wait) -> Result<Loan> { todo!() }
+    /// Attaches to the queue at `offset` of a segment.
+    ///
+    /// Errors: [`NotFound`](ErrorKind::NotFound) if there is none (yet);
+    /// [`Version`](ErrorKind::Version); [`Corrupt`](ErrorKind::Corrupt);
+    /// [`TooMany`](ErrorKind::TooMany) users; [`NotPermitted`](ErrorKind::NotPermitted) on a segment
+    /// opened for reading.
+    pub fn open(segment: &Segment, offset: u64) -> Result<Queue> {
+        segment.check_writable("used as a queue")?;
+        Ok(Queue { inner: Arc::new(attach::open_in(segment, offset)?) })
+    }
 
-    pub fn receive(&self) -> Result<Message> { todo!() }
-    pub fn try_receive(&self) -> Result<Message> { todo!() }
-    pub fn receive_timeout(&self, timeout: Duration) -> Result<Message> { todo!() }
-    pub fn receive_wait(&self, wait: Wait) -> Result<Message> { todo!() }
-    /// Copies the body to the front of `buffer`. If it does not fit: TooLarge (with the size needed in Error::TooLarge.size),
-    /// and the message stays where it is.
-    pub fn receive_into(&self, buffer: &mut [u8], wait: Wait) -> Result<Header> { todo!() }
-    /// waits for the first, takes what more there is
-    pub fn receive_many(&self, max: usize, wait: Wait) -> Result<Vec<Message>> { todo!() }
-    /// Bodies are laid one after the other into `buffer`; calls `each(header, offset)`. Stops at max, when empty, or
-    /// when the next does not fit (TooLarge if the first does not fit). Returns how many.
-    pub fn receive_many_into(&self, buffer: &mut [u8], max: usize, wait: Wait, each: &mut dyn FnMut(Header, usize)) -> Result<usize> { todo!() }
+    /// Closes the queue for all its users, for ever; those that wait are woken. Messages in it are
+    /// gone. A port is closed so when it is deleted.
+    pub fn shut(&self) -> Result<()> {
+        self.inner.close();
+        Ok(())
+    }
 
-    pub fn take(&self) -> Result<Receipt> { todo!() }
-    pub fn try_take(&self) -> Result<Receipt> { todo!() }
-    pub fn take_timeout(&self, timeout: Duration) -> Result<Receipt> { todo!() }
-    pub fn take_wait(&self, wait: Wait) -> Result<Receipt> { todo!() }
-    pub fn take_many(&self, max: usize, wait: Wait) -> Result<Vec<Receipt>> { todo!() }
+    /// Messages queued just now, those given back included. A snapshot.
+    pub fn len(&self) -> u64 {
+        self.inner.queued().unwrap_or(0)
+    }
 
-    /// messages queued just now (a snapshot)
-    pub fn len(&self) -> u64 { todo!() }
-    pub fn is_empty(&self) -> bool { todo!() }
-    pub fn is_closed(&self) -> bool { todo!() }
-    pub fn capacity(&self) -> u32 { todo!() }
-    pub fn max_message(&self) -> u64 { todo!() }
-    /// `port "x" in /dev/shm/...`
-    pub fn label(&self) -> &str { todo!() }
-    pub fn stat(&self) -> Result<QueueStat> { todo!() }
+    /// Whether nothing is queued just now. A snapshot.
+    pub fn is_empty(&self) -> bool {
+        !self.inner.engine.has_message()
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.inner.engine.region.word(at::CLOSED).load(Acquire) != 0
+    }
+
+    /// Messages queued at most.
+    pub fn capacity(&self) -> u32 {
+        self.inner.engine.geo.capacity
+    }
+
+    /// The largest message, in bytes.
+    pub fn max_message(&self) -> u64 {
+        self.inner.engine.geo.max_message
+    }
+
+    /// How errors call it, such as `port "orders" in /dev/shm/mailboat-1000/default`.
+    pub fn label(&self) -> &str {
+        &self.inner.label
+    }
 }
 
-/// message memory in the queue, to be written in place. Send, not Sync. Dropping discards.
-pub struct Loan { pub(crate) inner: Arc<Inner> }
-impl Loan {
-    pub fn capacity(&self) -> u64 { todo!() }
-    pub fn as_mut_ptr(&mut self) -> *mut u8 { todo!() }
-    pub fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<()> { todo!() }
-    /// # Safety
-    /// nobody else may write the port's memory
-    pub unsafe fn as_mut_slice(&mut self) -> &mut [u8] { todo!() }
-    /// whole capacity, kind 0, forever
-    pub fn send(self) -> Result<u64, Rejected> { todo!() }
-    pub fn send_with(self, length: u64, kind: u32, wait: Wait) -> Result<u64, Rejected> { todo!() }
-    pub fn discard(self) { todo!() }
-}
-/// A loan that could not be sent, given back with the reason
-pub struct Rejected { pub loan: Loan, pub error: crate::Error }
+impl Inner {
+    /// Names for what the words said.
+    #[cold]
+    pub(crate) fn fault(&self, fault: Fault) -> Error {
+        match fault {
+            Fault::Corrupt { what, found, expected } => {
+                Error::corrupt(&self.label, what, found, expected)
+            }
+            Fault::NoSpace { needed } => {
+                self.domain.inner.no_space(format!("messages of {}", self.label), needed)
+            }
+            Fault::System(e) => {
+                Error::system(format!("committing memory for messages of {}", self.label), e)
+            }
+        }
+    }
 
-/// A message in hand. Dropping it gives it back (nack). Send + Sync.
-pub struct Receipt { pub(crate) inner: Arc<Inner> }
-impl Receipt {
-    pub fn header(&self) -> &Header { todo!() }
-    pub fn len(&self) -> usize { todo!() }
-    pub fn is_empty(&self) -> bool { todo!() }
-    pub fn as_ptr(&self) -> *const u8 { todo!() }
-    pub fn to_vec(&self) -> Vec<u8> { todo!() }
-    pub fn copy_to(&self, offset: u64, out: &mut [u8]) -> Result<()> { todo!() }
-    /// # Safety
-    /// the sender's process must not write it any more
-    pub unsafe fn as_slice(&self) -> &[u8] { todo!() }
-    /// done with it; LeaseLost / Forked if it is no longer ours
-    pub fn ack(self) -> Result<()> { todo!() }
-    /// give back: next receiver gets it flagged redelivered
-    pub fn nack(self) -> Result<()> { todo!() }
+    #[cold]
+    pub(crate) fn closed(&self) -> Error {
+        let why = match self.port {
+            Some(_) => "it was deleted, or its owner has gone",
+            None => "it was shut",
+        };
+        Error::Closed { object: self.label.clone(), why }
+    }
+
+    #[cold]
+    pub(crate) fn too_large(&self, size: u64) -> Error {
+        Error::TooLarge {
+            what: "a message",
+            size,
+            max: self.engine.geo.max_message,
+            whose: format!("the max_message of {}, set when it was made", self.label).into(),
+        }
+    }
 }
 
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct QueueStat {
-    pub capacity: u32,
-    pub queued: u64,
-    pub in_hand: u64,   // taken, not yet acknowledged
-    pub loaned: u64,    // claimed by senders, not yet sent
-    pub given_back: u64, // waiting for redelivery
-    pub max_message: u64,
-    pub byte_budget: u64,
-    pub bytes_committed: u64, // of the byte budget
-    pub users: u32,
-    pub max_users: u32,
-    pub sent: u64, pub received: u64, pub redelivered: u64, pub deaths: u64,
-    pub timestamps: bool, pub closed: bool,
-    pub tasks: Vec<crate::TaskId>,
+fn offset_error(segment: &Segment, offset: u64) -> Option<Error> {
+    (!offset.is_multiple_of(PAGE)).then(|| {
+        Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "offset {offset} of a queue in {} is not a multiple of {PAGE}",
+                segment.inner.label
+            ),
+        )
+    })
 }
+
+const _: () = assert!(layout::PAGE == crate::os::map::PAGE);

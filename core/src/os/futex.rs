@@ -1,0 +1,67 @@
+//! Sleeping on a shared word. See futex(2).
+
+use crate::sync::Word;
+
+/// Why a sleep ended. Any of these may be spurious.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wakeup {
+    /// Woken, or the word was no longer what was expected.
+    Woken,
+    /// The deadline passed.
+    TimedOut,
+    /// A signal handler ran.
+    Signal,
+}
+
+/// Sleeps while the low half of `word` is `expected`, until `deadline_ns` on CLOCK_MONOTONIC.
+#[cfg(not(loom))]
+pub(crate) fn wait(word: &Word, expected: u32, deadline_ns: u64) -> Wakeup {
+    crate::sync::step();
+    let t = libc::timespec {
+        tv_sec: (deadline_ns / 1_000_000_000) as libc::time_t,
+        tv_nsec: (deadline_ns % 1_000_000_000) as libc::c_long,
+    };
+    // SAFETY: the word lives as long as the borrow, and `t` for the call. FUTEX_WAIT_BITSET takes
+    // an absolute time on CLOCK_MONOTONIC. Not FUTEX_PRIVATE: other processes wake us.
+    let r = unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.futex_address(),
+            libc::FUTEX_WAIT_BITSET,
+            expected,
+            &t as *const libc::timespec,
+            std::ptr::null::<u32>(),
+            libc::FUTEX_BITSET_MATCH_ANY,
+        )
+    };
+    if r == 0 {
+        return Wakeup::Woken;
+    }
+    match std::io::Error::last_os_error().raw_os_error() {
+        Some(libc::ETIMEDOUT) => Wakeup::TimedOut,
+        Some(libc::EINTR) => Wakeup::Signal,
+        _ => Wakeup::Woken,
+    }
+}
+
+/// Wakes up to `count` sleepers.
+#[cfg(not(loom))]
+pub(crate) fn wake(word: &Word, count: u32) {
+    crate::sync::step();
+    let count = count.min(i32::MAX as u32) as i32;
+    // SAFETY: the word lives as long as the borrow; FUTEX_WAKE does not read it.
+    unsafe { libc::syscall(libc::SYS_futex, word.futex_address(), libc::FUTEX_WAKE, count) };
+}
+
+/// In the model a sleeper wakes when the word changes; a wake that was forgotten shows as a sleeper
+/// that never ends. Every wake changes the word first, so the two are the same.
+#[cfg(loom)]
+pub(crate) fn wait(word: &Word, expected: u32, _deadline_ns: u64) -> Wakeup {
+    while word.load(crate::sync::Acquire) as u32 == expected {
+        loom::thread::yield_now();
+    }
+    Wakeup::Woken
+}
+
+#[cfg(loom)]
+pub(crate) fn wake(_word: &Word, _count: u32) {}

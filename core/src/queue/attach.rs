@@ -1,0 +1,338 @@
+//! A process's attachment to a queue: making, opening, attaching after a fork, leaving.
+
+use super::offset_error;
+use crate::domain::{Domain, ObjectKind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::os::process;
+use crate::segment::Segment;
+use crate::shm::layout::{self, Geometry, LAYOUT_VERSION, MAX_CLASSES, QUEUE_MAGIC, at};
+use crate::shm::region::Region;
+use crate::shm::users::{Task, User};
+use crate::shm::wait::Spin;
+use crate::shm::{Engine, object};
+use crate::sync::{AcqRel, Acquire, Relaxed, Release, SeqCst, Word};
+use std::sync::Arc;
+
+/// A queue as one process holds it.
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
+    pub(crate) label: Arc<str>,
+    pub(crate) domain: Domain,
+    /// The port's name and the task that owns it, if this is a port's queue.
+    pub(crate) port: Option<(String, Option<Task>)>,
+    /// The generation of forks in which `place`, `word` and `task` were set; 0 if not attached.
+    generation: Word,
+    place: Word,
+    word: Word,
+    task: Word,
+    /// Whether anything was sent or received since attaching: if not, leaving is quick.
+    used: Word,
+    /// The next message id, or a multiple of the block size: a new block is due.
+    next_id: Word,
+    /// Where to look for a free chunk, for each class.
+    pub(crate) cursors: [Word; MAX_CLASSES],
+    pub(crate) receiver_spin: Spin,
+    pub(crate) sender_spin: Spin,
+}
+
+/// Writes the header of a new queue, all but the magic number. Its memory must be committed.
+pub(crate) fn found(region: &Region, geo: &Geometry) {
+    let set = |offset, value| region.word(offset).store(value, Relaxed);
+    set(at::VERSION, LAYOUT_VERSION as u64);
+    set(at::TOTAL, geo.total);
+    set(at::CAPACITY, geo.capacity as u64);
+    set(at::MAX_USERS, geo.max_users as u64);
+    set(at::MAX_MESSAGE, geo.max_message);
+    set(at::BYTE_BUDGET, geo.byte_budget);
+    set(at::FLAGS, geo.flags);
+    let count = geo.classes[0].count as u64;
+    set(at::EXTENTS, count | count << 32);
+}
+
+/// The geometry that a queue's header tells, checked. `words` are its first eight.
+pub(crate) fn read_geometry(label: &Arc<str>, words: &[u64; 8]) -> Result<Geometry> {
+    object::check_magic(label, words, QUEUE_MAGIC)?;
+    let word = |offset: u64| words[offset as usize / 8];
+    let small = |offset| u32::try_from(word(offset)).unwrap_or(u32::MAX);
+    let geo = Geometry::new(
+        small(at::CAPACITY),
+        small(at::MAX_USERS),
+        word(at::MAX_MESSAGE),
+        word(at::BYTE_BUDGET),
+        word(at::FLAGS),
+    )
+    .map_err(|why| Error::corrupt(label, "impossible geometry", why, "what options allow"))?;
+    if geo.total != word(at::TOTAL) {
+        return Err(Error::corrupt(
+            label,
+            "its geometry does not add up",
+            format_args!("{} bytes", word(at::TOTAL)),
+            format_args!("{} bytes", geo.total),
+        ));
+    }
+    Ok(geo)
+}
+
+/// A queue at a place that already has a magic number of zero, or of a maker that died.
+pub(super) fn create_in(segment: &Segment, offset: u64, geo: Geometry) -> Result<Inner> {
+    if let Some(e) = offset_error(segment, offset) {
+        return Err(e);
+    }
+    let label: Arc<str> = format!("queue at {offset} of {}", segment.inner.label).into();
+    let end = offset.checked_add(geo.total);
+    if end.is_none_or(|end| end > segment.max_size()) {
+        return Err(Error::TooLarge {
+            what: "a queue",
+            size: geo.total,
+            max: segment.max_size().saturating_sub(offset),
+            whose: format!(
+                "what is left of the max_size of {}; choose smaller options, or a larger max_size",
+                segment.inner.label
+            )
+            .into(),
+        });
+    }
+    let domain = segment.domain().clone();
+    let region = region_of(segment, offset, geo.total);
+    region
+        .commit(0, geo.initial_commit())
+        .map_err(|_| domain.inner.no_space(label.clone(), geo.initial_commit()))?;
+    // While it is being made, the magic number is the maker's task with the top bit set, so that
+    // the next one can take over from a maker that died.
+    let magic = region.word(at::MAGIC);
+    let mine = 1 << 63 | domain.inner.task()?.0;
+    let old = magic.load(Acquire);
+    let abandoned = old >> 63 == 1 && domain.inner.is_dead(Task(old & !(1 << 63)));
+    if !(old == 0 || abandoned) || magic.swap_if(old, mine, AcqRel).is_err() {
+        return Err(Error::new(ErrorKind::AlreadyExists, format!("there is a {label} already")));
+    }
+    found(&region, &geo);
+    magic.store(QUEUE_MAGIC, Release);
+    Inner::new(Engine { region, geo }, label, domain, None)
+}
+
+pub(super) fn open_in(segment: &Segment, offset: u64) -> Result<Inner> {
+    if let Some(e) = offset_error(segment, offset) {
+        return Err(e);
+    }
+    let label: Arc<str> = format!("queue at {offset} of {}", segment.inner.label).into();
+    let absent = || Err(Error::new(ErrorKind::NotFound, format!("there is no {label}")));
+    if offset.checked_add(layout::PAGE).is_none_or(|end| end > segment.max_size()) {
+        return absent();
+    }
+    let page = region_of(segment, offset, layout::PAGE);
+    // Reading beyond the segment's size must find memory, not a full file system.
+    page.commit(0, layout::PAGE)
+        .map_err(|_| segment.domain().inner.no_space(label.clone(), layout::PAGE))?;
+    let words = std::array::from_fn(|i| page.word(8 * i as u64).load(Acquire));
+    if words[0] == 0 || words[0] >> 63 == 1 {
+        return absent();
+    }
+    let geo = read_geometry(&label, &words)?;
+    if offset.checked_add(geo.total).is_none_or(|end| end > segment.max_size()) {
+        return Err(Error::corrupt(
+            &label,
+            "it reaches beyond its segment",
+            format_args!("{} bytes", geo.total),
+            format_args!("at most {} bytes", segment.max_size() - offset),
+        ));
+    }
+    let region = region_of(segment, offset, geo.total);
+    Inner::new(Engine { region, geo }, label, segment.domain().clone(), None)
+}
+
+fn region_of(segment: &Segment, offset: u64, length: u64) -> Region {
+    Region::mapped(segment.inner.mapping.clone(), object::BODY + offset, length)
+        .expect("a range inside the segment")
+}
+
+impl Inner {
+    /// Attaches.
+    pub(crate) fn new(
+        engine: Engine,
+        label: Arc<str>,
+        domain: Domain,
+        port: Option<(String, Option<Task>)>,
+    ) -> Result<Self> {
+        let inner = Inner {
+            engine,
+            label,
+            domain,
+            port,
+            generation: Word::new(0),
+            place: Word::new(0),
+            word: Word::new(0),
+            task: Word::new(0),
+            used: Word::new(0),
+            next_id: Word::new(0),
+            cursors: [const { Word::new(0) }; MAX_CLASSES],
+            receiver_spin: Spin::new(),
+            sender_spin: Spin::new(),
+        };
+        inner.attach()?;
+        Ok(inner)
+    }
+
+    /// Takes a place in the table of users: at the start, in a forked child, after a lost lease.
+    #[cold]
+    fn attach(&self) -> Result<()> {
+        let gate = process::gate();
+        let generation = process::generation();
+        if self.generation.load(Acquire) == generation {
+            return Ok(());
+        }
+        let task = self.domain.inner.attach(&gate)?;
+        let dead = |t| self.domain.inner.is_dead(t);
+        let user = match self.engine.add_user(task) {
+            Some(user) => Some(user),
+            None => {
+                self.engine.recover(Some(task), dead).map_err(|f| self.fault(f))?;
+                self.engine.add_user(task)
+            }
+        };
+        let Some(user) = user else {
+            return Err(Error::new(
+                ErrorKind::TooMany,
+                format!(
+                    "{} has {} users already, which is its limit; close some, or create it with a \
+                     larger max_users",
+                    self.label, self.engine.geo.max_users
+                ),
+            ));
+        };
+        self.place.store(user.place as u64, Relaxed);
+        self.word.store(user.word, Relaxed);
+        self.task.store(task.0, Relaxed);
+        self.used.store(0, Relaxed);
+        self.next_id.store(0, Relaxed);
+        self.generation.store(generation, Release);
+        Ok(())
+    }
+
+    /// This process as a user of the queue, after a look at whether the queue is open and the lease
+    /// still ours.
+    #[inline]
+    pub(crate) fn enter(&self) -> Result<User> {
+        if self.generation.load(Acquire) != process::generation() {
+            self.attach()?;
+        }
+        if self.used.load(Relaxed) == 0 {
+            self.used.store(1, Relaxed);
+        }
+        self.check_open()?;
+        self.check_lease()?;
+        Ok(self.user())
+    }
+
+    #[inline]
+    pub(super) fn user(&self) -> User {
+        User { place: self.place.load(Relaxed) as u32, word: self.word.load(Relaxed) }
+    }
+
+    /// The task under which this handle is attached.
+    #[inline]
+    pub(crate) fn task(&self) -> Task {
+        Task(self.task.load(Relaxed))
+    }
+
+    #[inline]
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.engine.region.word(at::CLOSED).load(Acquire) != 0 {
+            return Err(self.closed());
+        }
+        Ok(())
+    }
+
+    /// Fails if the roster counts this task as dead; the next call will attach anew.
+    #[inline]
+    pub(crate) fn check_lease(&self) -> Result<()> {
+        if self.domain.inner.keeps_lease(self.task()) { Ok(()) } else { Err(self.lease_lost()) }
+    }
+
+    #[cold]
+    pub(crate) fn lease_lost(&self) -> Error {
+        let gate = process::gate();
+        self.domain.inner.forget_lease(self.task(), &gate);
+        self.generation.store(0, Release);
+        Error::LeaseLost { object: self.label.clone() }
+    }
+
+    /// The generation of forks that a loan or receipt belongs to.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Relaxed)
+    }
+
+    /// An id that no other message of the domain has.
+    #[inline]
+    pub(crate) fn message_id(&self) -> u64 {
+        let mut next = self.next_id.load(Relaxed);
+        loop {
+            let (id, after) = if next & (crate::shm::roster::ID_BLOCK - 1) == 0 {
+                let first = self.domain.inner.take_ids();
+                (first, first + 1)
+            } else {
+                (next, next + 1)
+            };
+            match self.next_id.swap_if(next, after, Relaxed) {
+                Ok(_) => return id,
+                Err(now) => next = now,
+            }
+        }
+    }
+
+    /// What a waiting call does once in each slice: look after the dead.
+    #[cold]
+    pub(crate) fn look_around(&self) -> Result<()> {
+        self.check_open()?;
+        self.check_lease()?;
+        let dead = |task| self.domain.inner.is_dead(task);
+        self.engine.recover(Some(self.task()), dead).map_err(|f| self.fault(f))?;
+        if let Some((name, Some(owner))) = &self.port {
+            if *owner != self.task() && dead(*owner) {
+                // Opening a port whose owner is dead removes it, and closes it for all.
+                let _ = self.domain.inner.open_living(ObjectKind::PORT, name, true);
+                self.check_open()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the queue for everybody.
+    pub(crate) fn close(&self) {
+        self.engine.region.word(at::CLOSED).store(1, SeqCst);
+        self.engine.readable().notify_all();
+        self.engine.writable().notify_all();
+    }
+
+    pub(crate) fn queued(&self) -> Result<u64> {
+        let mut given_back = 0;
+        let orphans = self.engine.region.word(at::ORPHANS).load(Acquire);
+        if orphans >> 32 != orphans & 0xffff_ffff {
+            self.engine
+                .each_chunk(|_, _, head| {
+                    given_back += (head.state() == crate::shm::slab::state::ORPHAN) as u64;
+                })
+                .map_err(|f| self.fault(f))?;
+        }
+        Ok(self.engine.queued().map_err(|f| self.fault(f))? + given_back)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // In a forked child that never used the queue the place is the parent's; after a lost lease
+        // it is nobody's of ours.
+        if self.generation.load(Acquire) != process::generation()
+            || !self.domain.inner.keeps_lease(self.task())
+        {
+            return;
+        }
+        let user = self.user();
+        if self.used.load(Relaxed) == 0 {
+            self.engine.remove_user(user);
+        } else {
+            // Corrupt words stay as they are: there is nobody to tell.
+            let _ = self.engine.sweep(user);
+        }
+    }
+}

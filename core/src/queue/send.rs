@@ -1,0 +1,276 @@
+//! Sending.
+
+use super::Queue;
+use super::attach::Inner;
+use super::hand::Loan;
+use crate::error::{Error, FullLimit, Result};
+use crate::message::Outgoing;
+use crate::os::clock::now_ns;
+use crate::shm::layout::{FLAG_TIMESTAMPS, chunk};
+use crate::shm::ring::Published;
+use crate::shm::slab::{Allocation, Chunk};
+use crate::shm::users::User;
+use crate::shm::wait::{Waited, block};
+use crate::sync::Relaxed;
+use crate::time::{Deadline, Wait};
+use std::time::Duration;
+
+/// Why a send cannot go on just now.
+#[derive(Clone, Copy)]
+struct Full {
+    limit: FullLimit,
+    used: u64,
+    max: u64,
+}
+
+/// How long a call may wait. The clock is read only when it comes to waiting.
+struct Patience {
+    wait: Wait,
+    deadline: Option<Deadline>,
+}
+
+impl Queue {
+    /// Sends a copy of `body`; waits without limit while the queue is full. Returns the message's id.
+    ///
+    /// Errors: [`TooLarge`](crate::ErrorKind::TooLarge) with both figures;
+    /// [`NoSpace`](crate::ErrorKind::NoSpace) when the tmpfs is full. Nothing was sent then.
+    pub fn send(&self, body: &[u8]) -> Result<u64> {
+        self.send_message(Outgoing::new(body), Wait::FOREVER)
+    }
+
+    /// Sends if there is room at once; else [`Full`](crate::ErrorKind::Full), which says which limit.
+    pub fn try_send(&self, body: &[u8]) -> Result<u64> {
+        self.send_message(Outgoing::new(body), Wait::TRY)
+    }
+
+    /// Sends, waiting at most `timeout`; else [`Timeout`](crate::ErrorKind::Timeout).
+    pub fn send_timeout(&self, body: &[u8], timeout: Duration) -> Result<u64> {
+        self.send_message(Outgoing::new(body), timeout.into())
+    }
+
+    /// Sends a message with all its particulars, waiting as `wait` says. Returns its id.
+    pub fn send_message(&self, message: Outgoing<'_>, wait: Wait) -> Result<u64> {
+        let inner = &*self.inner;
+        let id = inner.send_one(message, &mut Patience { wait, deadline: None })?;
+        inner.engine.readable().notify(1);
+        Ok(id)
+    }
+
+    /// Sends several messages in order, waiting as `wait` says for room for all. Returns how many
+    /// were sent: fewer than given if the time ran out, the queue was closed or one was refused. An
+    /// error only if none was sent.
+    pub fn send_many(&self, messages: &[Outgoing<'_>], wait: Wait) -> Result<usize> {
+        let inner = &*self.inner;
+        let mut patience = Patience { wait, deadline: None };
+        let mut sent = 0;
+        let mut announced = 0;
+        for &message in messages {
+            // Receivers must know before this call waits for them; so first without waiting.
+            let mut result =
+                inner.send_one(message, &mut Patience { wait: Wait::TRY, deadline: None });
+            if matches!(result, Err(Error::Full { .. })) && !wait.is_try() {
+                inner.engine.readable().notify((sent - announced) as u32);
+                announced = sent;
+                result = inner.send_one(message, &mut patience);
+            }
+            match result {
+                Ok(_) => sent += 1,
+                Err(e) if sent == 0 => return Err(e),
+                Err(_) => break,
+            }
+        }
+        if sent > announced {
+            inner.engine.readable().notify((sent - announced) as u32);
+        }
+        Ok(sent)
+    }
+
+    /// Lends memory for a message of up to `size` bytes, to be written in place; waits without limit
+    /// for a free buffer. Its first bytes are whatever was there before.
+    ///
+    /// Errors as [`send`](Queue::send).
+    pub fn loan(&self, size: u64) -> Result<Loan> {
+        self.loan_wait(size, Wait::FOREVER)
+    }
+
+    /// Lends if there is a free buffer at once; else [`Full`](crate::ErrorKind::Full).
+    pub fn try_loan(&self, size: u64) -> Result<Loan> {
+        self.loan_wait(size, Wait::TRY)
+    }
+
+    /// Lends, waiting at most `timeout`; else [`Timeout`](crate::ErrorKind::Timeout).
+    pub fn loan_timeout(&self, size: u64, timeout: Duration) -> Result<Loan> {
+        self.loan_wait(size, timeout.into())
+    }
+
+    /// Lends, waiting as `wait` says.
+    pub fn loan_wait(&self, size: u64, wait: Wait) -> Result<Loan> {
+        let inner = &*self.inner;
+        let me = inner.enter()?;
+        let class = inner.class_for(size)?;
+        let mut patience = Patience { wait, deadline: None };
+        let chunk = inner.patiently(&mut patience, |full| inner.allocate(me, class, full))?;
+        Ok(Loan::new(self.inner.clone(), chunk, size))
+    }
+}
+
+impl Inner {
+    #[inline]
+    fn class_for(&self, size: u64) -> Result<usize> {
+        self.engine.geo.class_for(size).ok_or_else(|| self.too_large(size))
+    }
+
+    /// Sends, but leaves it to the caller to wake receivers.
+    #[inline]
+    fn send_one(&self, message: Outgoing<'_>, patience: &mut Patience) -> Result<u64> {
+        let me = self.enter()?;
+        let class = self.class_for(message.body.len() as u64)?;
+        let chunk = self.patiently(patience, |full| self.reserve(me, class, full))?;
+        let body = self.engine.geo.classes[class].body(chunk.index);
+        let to = self.engine.region.bytes(body, message.body.len() as u64);
+        // SAFETY: the chunk is ours alone by its state word; the range lies inside the mapping and
+        // is committed; the source is a private slice, which no mapping overlaps as a `&[u8]`.
+        unsafe { std::ptr::copy_nonoverlapping(message.body.as_ptr(), to, message.body.len()) };
+        self.dispatch(me, &chunk, message.body.len() as u64, message.kind, patience).inspect_err(
+            |_| {
+                self.engine.free(&chunk);
+                self.engine.writable().notify(1);
+            },
+        )
+    }
+
+    /// Publishes a filled chunk of the caller's. On an error the chunk is still the caller's.
+    #[inline]
+    fn dispatch(
+        &self,
+        me: User,
+        chunk: &Chunk,
+        length: u64,
+        kind: u32,
+        patience: &mut Patience,
+    ) -> Result<u64> {
+        let id = self.message_id();
+        let set = |field, value| self.engine.field(chunk, field).store(value, Relaxed);
+        set(chunk::LENGTH, length);
+        set(chunk::KIND, kind as u64);
+        set(chunk::ID, id);
+        set(chunk::SENDER, self.task().0);
+        let stamped = self.engine.geo.flags & FLAG_TIMESTAMPS != 0;
+        set(chunk::SENT, if stamped { now_ns() } else { 0 });
+        let _ = me;
+        self.patiently(patience, |full| {
+            let published = self.engine.publish(chunk).map_err(|f| self.fault(f))?;
+            Ok(match published {
+                Published::Done => Some(()),
+                Published::Full => {
+                    *full = Some(self.at_capacity());
+                    None
+                }
+            })
+        })?;
+        // Whoever sweeps after us first declares us dead; if that has not happened by now, then the
+        // sweep will find the message published.
+        self.check_lease()?;
+        Ok(id)
+    }
+
+    /// Dispatches a loan's chunk and wakes a receiver.
+    pub(super) fn dispatch_loan(
+        &self,
+        chunk: &Chunk,
+        length: u64,
+        kind: u32,
+        wait: Wait,
+    ) -> Result<u64> {
+        let me = self.enter()?;
+        let id = self.dispatch(me, chunk, length, kind, &mut Patience { wait, deadline: None })?;
+        self.engine.readable().notify(1);
+        Ok(id)
+    }
+
+    /// A chunk, if neither the ring nor the memory is full.
+    #[inline]
+    fn reserve(&self, me: User, class: usize, full: &mut Option<Full>) -> Result<Option<Chunk>> {
+        if self.engine.is_full().map_err(|f| self.fault(f))? {
+            *full = Some(self.at_capacity());
+            return Ok(None);
+        }
+        self.allocate(me, class, full)
+    }
+
+    #[inline]
+    fn allocate(&self, me: User, class: usize, full: &mut Option<Full>) -> Result<Option<Chunk>> {
+        let cursor = &self.cursors[class];
+        match self.engine.allocate(me, class, cursor).map_err(|f| self.fault(f))? {
+            Allocation::Chunk(chunk) => return Ok(Some(chunk)),
+            Allocation::Exhausted => {
+                let count = self.engine.geo.classes[class].count as u64;
+                *full = Some(Full { limit: FullLimit::Buffers, used: count, max: count });
+            }
+            Allocation::OverBudget(used) => {
+                let max = self.engine.geo.byte_budget;
+                *full = Some(Full { limit: FullLimit::ByteBudget, used: used.min(max), max });
+            }
+        }
+        Ok(None)
+    }
+
+    fn at_capacity(&self) -> Full {
+        let max = self.engine.geo.capacity as u64;
+        Full { limit: FullLimit::Capacity, used: max, max }
+    }
+
+    /// Tries until it works, as long as the patience lasts. Nothing is held while waiting but what
+    /// the caller holds.
+    #[inline]
+    fn patiently<T>(
+        &self,
+        patience: &mut Patience,
+        mut attempt: impl FnMut(&mut Option<Full>) -> Result<Option<T>>,
+    ) -> Result<T> {
+        let mut full = None;
+        if let Some(done) = attempt(&mut full)? {
+            return Ok(done);
+        }
+        self.wait_for_room(patience, full, attempt)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait_for_room<T>(
+        &self,
+        patience: &mut Patience,
+        mut full: Option<Full>,
+        mut attempt: impl FnMut(&mut Option<Full>) -> Result<Option<T>>,
+    ) -> Result<T> {
+        if patience.wait.is_try() {
+            return Err(self.full(full));
+        }
+        let deadline =
+            *patience.deadline.get_or_insert_with(|| Deadline::after(patience.wait, now_ns()));
+        let waited = block(
+            &self.engine.writable(),
+            &deadline,
+            &self.sender_spin,
+            || {
+                self.check_open()?;
+                attempt(&mut full)
+            },
+            || self.look_around(),
+            || !self.engine.is_full().unwrap_or(false),
+        )?;
+        match waited {
+            Waited::Done(done) => Ok(done),
+            Waited::Interrupted => Err(Error::Interrupted),
+            Waited::TimedOut => Err(Error::Timeout {
+                after_ns: deadline.waited_ns(now_ns()),
+                because: Box::new(self.full(full)),
+            }),
+        }
+    }
+
+    fn full(&self, full: Option<Full>) -> Error {
+        let Full { limit, used, max } = full.unwrap_or_else(|| self.at_capacity());
+        Error::Full { object: self.label.clone(), limit, used, max }
+    }
+}

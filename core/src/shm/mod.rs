@@ -1,0 +1,45 @@
+//! The only references into shared memory: layout, words, and the algorithms on them.
+//!
+//! Nothing in here knows where its memory comes from: the same code runs over a mapped file, over
+//! plain memory in tests, and over the model checker's words. The protocol is told in
+//! `docs/design.md`; comments here only say why a step is as it is.
+
+pub(crate) mod layout;
+#[cfg(all(test, loom))]
+mod models;
+#[cfg(not(loom))]
+pub(crate) mod object;
+pub(crate) mod recover;
+pub(crate) mod region;
+pub(crate) mod ring;
+pub(crate) mod roster;
+pub(crate) mod slab;
+#[cfg(all(test, not(loom)))]
+mod tests;
+pub(crate) mod users;
+pub(crate) mod wait;
+
+use layout::Geometry;
+use region::Region;
+
+/// What shared memory can answer besides success; the nouns above add names to it.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// A word holds what no well-behaved process would have written.
+    Corrupt { what: &'static str, found: u64, expected: u64 },
+    /// The file system behind the memory is full.
+    NoSpace { needed: u64 },
+    /// Memory could not be committed for another reason.
+    System(std::io::Error),
+}
+
+/// A queue in shared memory: the words, and the geometry that was checked when attaching.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) region: Region,
+    pub(crate) geo: Geometry,
+}
+
+/// How often a loop that somebody else's progress can prolong goes round before the memory is
+/// called corrupt. An honest neighbour cannot reach it; a hostile one wins a few milliseconds.
+pub(crate) const PATIENCE: u32 = 100_000;

@@ -1,0 +1,159 @@
+//! A range of shared memory, seen as words and as bytes.
+#![allow(unsafe_code)]
+
+#[cfg(loom)]
+pub(crate) use model::Region;
+#[cfg(not(loom))]
+pub(crate) use real::Region;
+
+#[cfg(not(loom))]
+mod real {
+    use crate::os::map::Mapping;
+    use crate::shm::Fault;
+    use crate::sync::Word;
+
+    use std::sync::Arc;
+
+    /// Whole pages of memory that outlive the region.
+    #[derive(Debug)]
+    enum Memory {
+        Mapped(Arc<Mapping>),
+        #[cfg(test)]
+        Heap {
+            layout: std::alloc::Layout,
+            committed: std::sync::Mutex<u64>,
+            available: u64,
+        },
+    }
+
+    /// Zero-filled or mapped memory, addressed by byte offsets from its start.
+    #[derive(Debug)]
+    pub(crate) struct Region {
+        base: *mut u8,
+        length: u64,
+        offset: u64,
+        memory: Memory,
+    }
+
+    // SAFETY: a region is an address range; all access goes through atomic words or raw copies, and
+    // the memory lives as long as the region.
+    unsafe impl Send for Region {}
+    // SAFETY: as above.
+    unsafe impl Sync for Region {}
+
+    impl Region {
+        /// `length` bytes of a mapping from `offset` on, which must be a multiple of 8.
+        pub(crate) fn mapped(mapping: Arc<Mapping>, offset: u64, length: u64) -> Option<Self> {
+            if !offset.is_multiple_of(8) || offset.checked_add(length)? > mapping.len() {
+                return None;
+            }
+            // SAFETY: the offset lies inside the mapping, as just checked.
+            let base = unsafe { mapping.base().add(offset as usize) };
+            Some(Region { base, length, offset, memory: Memory::Mapped(mapping) })
+        }
+
+        /// Plain memory for tests, of which `available` bytes may be committed.
+        #[cfg(test)]
+        pub(crate) fn heap(length: u64, available: u64) -> Self {
+            let layout = std::alloc::Layout::from_size_align(length as usize, 4096).unwrap();
+            // SAFETY: the layout has a size above zero.
+            let base = unsafe { std::alloc::alloc_zeroed(layout) };
+            assert!(!base.is_null());
+            let committed = std::sync::Mutex::new(0);
+            Region {
+                base,
+                length,
+                offset: 0,
+                memory: Memory::Heap { layout, committed, available },
+            }
+        }
+
+        /// The word at `offset`. Offsets come from checked geometry; one outside is our own defect.
+        #[inline]
+        pub(crate) fn word(&self, offset: u64) -> &Word {
+            assert!(offset.is_multiple_of(8) && offset < self.length && self.length - offset >= 8);
+            // SAFETY: inside the memory and aligned, as just checked; the memory lives as long as
+            // `self`; every process reaches these words by atomics alone.
+            unsafe { &*self.base.add(offset as usize).cast::<Word>() }
+        }
+
+        /// The address of `length` bytes at `offset`, for raw copies.
+        #[inline]
+        pub(crate) fn bytes(&self, offset: u64, length: u64) -> *mut u8 {
+            assert!(offset <= self.length && length <= self.length - offset);
+            // SAFETY: inside the memory, as just checked.
+            unsafe { self.base.add(offset as usize) }
+        }
+
+        /// Makes the memory of a range real, or fails with the figures. Idempotent.
+        pub(crate) fn commit(&self, offset: u64, length: u64) -> Result<(), Fault> {
+            match &self.memory {
+                Memory::Mapped(mapping) => {
+                    mapping.commit(self.offset + offset, length).map_err(|e| {
+                        if e.raw_os_error() == Some(libc::ENOSPC) {
+                            Fault::NoSpace { needed: length }
+                        } else {
+                            Fault::System(e)
+                        }
+                    })
+                }
+                #[cfg(test)]
+                Memory::Heap { committed, available, .. } => {
+                    let mut committed = committed.lock().unwrap();
+                    if *committed + length > *available {
+                        return Err(Fault::NoSpace { needed: length });
+                    }
+                    *committed += length;
+                    Ok(())
+                }
+            }
+        }
+
+        /// Gives the memory of a range back; its content is lost.
+        pub(crate) fn punch(&self, offset: u64, length: u64) {
+            match &self.memory {
+                Memory::Mapped(mapping) => mapping.punch(self.offset + offset, length),
+                #[cfg(test)]
+                Memory::Heap { committed, .. } => *committed.lock().unwrap() -= length,
+            }
+        }
+    }
+
+    #[cfg(test)]
+    impl Drop for Region {
+        fn drop(&mut self) {
+            if let Memory::Heap { layout, .. } = &self.memory {
+                // SAFETY: allocated in `heap` with this layout.
+                unsafe { std::alloc::dealloc(self.base, *layout) };
+            }
+        }
+    }
+}
+
+#[cfg(loom)]
+mod model {
+    use crate::shm::Fault;
+    use crate::sync::Word;
+
+    /// The model checker's words; there are no bytes besides them.
+    #[derive(Debug)]
+    pub(crate) struct Region {
+        words: Vec<Word>,
+    }
+
+    impl Region {
+        pub(crate) fn model(length: u64) -> Self {
+            Region { words: (0..length / 8).map(|_| Word::new(0)).collect() }
+        }
+
+        pub(crate) fn word(&self, offset: u64) -> &Word {
+            &self.words[offset as usize / 8]
+        }
+
+        pub(crate) fn commit(&self, _offset: u64, _length: u64) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        pub(crate) fn punch(&self, _offset: u64, _length: u64) {}
+    }
+}

@@ -1,0 +1,1 @@
+//! The algorithms over plain memory.
