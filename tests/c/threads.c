@@ -143,15 +143,15 @@ static void signals_end_the_waiting_only_where_asked_for(void) {
   OK(mb_port_set_interruptible(port, 1));
   signals = 0;
   do {
-    status = mb_port_receive(port, buffer, sizeof buffer, &length, MB_FOREVER);
+    status = mb_port_receive(port, buffer, sizeof buffer, &length, 60 * SECOND);
   } while (status == MB_INTERRUPTED && signals == 0);
   EXPECT(MB_INTERRUPTED, status);
-  EXPECT(MB_INTERRUPTED, mb_port_take(port, MB_FOREVER, &receipt));
+  EXPECT(MB_INTERRUPTED, mb_port_take(port, 60 * SECOND, &receipt));
   CHECK(length == 99);
   OK(mb_port_loan(port, 1, MB_TRY, &loan)); /* it keeps the setting of its port's handle */
   SENDS(port, "");
-  EXPECT(MB_INTERRUPTED, mb_port_send(port, "x", 1, MB_FOREVER));
-  EXPECT(MB_INTERRUPTED, mb_loan_commit(loan, 1, 0, MB_FOREVER, NULL));
+  EXPECT(MB_INTERRUPTED, mb_port_send(port, "x", 1, 60 * SECOND));
+  EXPECT(MB_INTERRUPTED, mb_loan_commit(loan, 1, 0, 60 * SECOND, NULL));
   OK(mb_loan_discard(loan)); /* still the caller's */
   CHECK(mb_port_queued(port) == 1);
 

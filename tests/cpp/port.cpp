@@ -126,7 +126,7 @@ void receipts_give_back_when_destroyed() {
     const auto receipt = p.take();
     CHECK(receipt.text() == "precious" && !receipt.header().is_redelivered());
   }
-  auto receipt = p.take();
+  auto receipt = p.take(0s);
   CHECK(receipt.header().is_redelivered() && receipt.header().redeliveries() == 1);
   CHECK(receipt.header().kind() == 5 && receipt.bytes().size() == 8);
   std::array<std::byte, 3> part;
@@ -139,7 +139,7 @@ void receipts_give_back_when_destroyed() {
   THROWS(errc::invalid, receipt.ack());
   moved.nack();
   CHECK(!moved);
-  auto again = p.take();
+  auto again = p.take(0s);
   CHECK(again.header().redeliveries() == 2);
   p = port::open("receipts"); // the receipt keeps what it needs
   CHECK(again.text() == "precious");
@@ -157,7 +157,7 @@ void an_exception_gives_the_message_back() {
     job.ack();
   } catch (const std::runtime_error &) {
   }
-  CHECK(p.take().header().is_redelivered());
+  CHECK(p.take(0s).header().is_redelivered());
   port::remove("exception");
 }
 
