@@ -13,7 +13,7 @@ use crate::shm::{Fault, layout};
 use crate::sync::Acquire;
 use std::sync::Arc;
 
-pub(crate) use attach::{Inner, found, read_geometry};
+pub(crate) use attach::{Inner, read_geometry};
 pub use hand::{Loan, Receipt, Rejected};
 pub use stat::QueueStat;
 

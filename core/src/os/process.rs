@@ -106,12 +106,14 @@ pub(crate) fn euid() -> u32 {
     unsafe { libc::geteuid() }
 }
 
-/// Whether this process may run on more than one processor; spinning is pointless otherwise.
+/// Whether the machine has more than one processor; spinning is pointless otherwise. Not whether
+/// this process may run on more than one: its neighbour may be pinned to another.
 pub(crate) fn many_processors() -> bool {
     static ANSWER: Word = Word::new(0);
     match ANSWER.load(Acquire) {
         0 => {
-            let many = std::thread::available_parallelism().is_ok_and(|n| n.get() > 1);
+            // SAFETY: sysconf touches no memory of ours.
+            let many = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) } > 1;
             ANSWER.store(1 + many as u64, Relaxed);
             many
         }

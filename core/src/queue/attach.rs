@@ -5,11 +5,11 @@ use crate::domain::{Domain, ObjectKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::process;
 use crate::segment::Segment;
-use crate::shm::layout::{self, Geometry, LAYOUT_VERSION, MAX_CLASSES, QUEUE_MAGIC, at};
+use crate::shm::layout::{self, Geometry, MAX_CLASSES, QUEUE_MAGIC, at};
 use crate::shm::region::Region;
 use crate::shm::users::{Task, User};
 use crate::shm::wait::Spin;
-use crate::shm::{Engine, object};
+use crate::shm::{Engine, found, object};
 use crate::sync::{AcqRel, Acquire, Relaxed, Release, SeqCst, Word};
 use std::sync::Arc;
 
@@ -29,24 +29,12 @@ pub(crate) struct Inner {
     used: Word,
     /// The next message id, or a multiple of the block size: a new block is due.
     next_id: Word,
+    /// Whether the last send found the ring full.
+    pub(crate) was_full: Word,
     /// Where to look for a free chunk, for each class.
     pub(crate) cursors: [Word; MAX_CLASSES],
     pub(crate) receiver_spin: Spin,
     pub(crate) sender_spin: Spin,
-}
-
-/// Writes the header of a new queue, all but the magic number. Its memory must be committed.
-pub(crate) fn found(region: &Region, geo: &Geometry) {
-    let set = |offset, value| region.word(offset).store(value, Relaxed);
-    set(at::VERSION, LAYOUT_VERSION as u64);
-    set(at::TOTAL, geo.total);
-    set(at::CAPACITY, geo.capacity as u64);
-    set(at::MAX_USERS, geo.max_users as u64);
-    set(at::MAX_MESSAGE, geo.max_message);
-    set(at::BYTE_BUDGET, geo.byte_budget);
-    set(at::FLAGS, geo.flags);
-    let count = geo.classes[0].count as u64;
-    set(at::EXTENTS, count | count << 32);
 }
 
 /// The geometry that a queue's header tells, checked. `words` are its first eight.
@@ -165,6 +153,7 @@ impl Inner {
             task: Word::new(0),
             used: Word::new(0),
             next_id: Word::new(0),
+            was_full: Word::new(0),
             cursors: [const { Word::new(0) }; MAX_CLASSES],
             receiver_spin: Spin::new(),
             sender_spin: Spin::new(),

@@ -179,9 +179,8 @@ impl Inner {
     #[cold]
     #[inline(never)]
     fn wait_for_message(&self, me: User, room: u64, wait: Wait) -> Result<(Chunk, u64)> {
-        let empty = || Error::Empty { object: self.label.clone() };
         if wait.is_try() {
-            return Err(empty());
+            return Err(Error::Empty);
         }
         let deadline = Deadline::after(wait, now_ns());
         let waited = block(
@@ -199,8 +198,9 @@ impl Inner {
             Waited::Done(claimed) => Ok(claimed),
             Waited::Interrupted => Err(Error::Interrupted),
             Waited::TimedOut => Err(Error::Timeout {
+                object: self.label.clone(),
                 after_ns: deadline.waited_ns(now_ns()),
-                because: Box::new(empty()),
+                because: Box::new(Error::Empty),
             }),
         }
     }

@@ -131,19 +131,16 @@ impl Inner {
         // SAFETY: the chunk is ours alone by its state word; the range lies inside the mapping and
         // is committed; the source is a private slice, which no mapping overlaps as a `&[u8]`.
         unsafe { std::ptr::copy_nonoverlapping(message.body.as_ptr(), to, message.body.len()) };
-        self.dispatch(me, &chunk, message.body.len() as u64, message.kind, patience).inspect_err(
-            |_| {
-                self.engine.free(&chunk);
-                self.engine.writable().notify(1);
-            },
-        )
+        self.dispatch(&chunk, message.body.len() as u64, message.kind, patience).inspect_err(|_| {
+            self.engine.free(&chunk);
+            self.engine.writable().notify(1);
+        })
     }
 
     /// Publishes a filled chunk of the caller's. On an error the chunk is still the caller's.
     #[inline]
     fn dispatch(
         &self,
-        me: User,
         chunk: &Chunk,
         length: u64,
         kind: u32,
@@ -157,12 +154,18 @@ impl Inner {
         set(chunk::SENDER, self.task().0);
         let stamped = self.engine.geo.flags & FLAG_TIMESTAMPS != 0;
         set(chunk::SENT, if stamped { now_ns() } else { 0 });
-        let _ = me;
         self.patiently(patience, |full| {
+            if self.was_full.load(Relaxed) != 0
+                && self.engine.is_full().map_err(|f| self.fault(f))?
+            {
+                *full = Some(self.at_capacity());
+                return Ok(None);
+            }
             let published = self.engine.publish(chunk).map_err(|f| self.fault(f))?;
             Ok(match published {
                 Published::Done => Some(()),
                 Published::Full => {
+                    self.was_full.store(1, Relaxed);
                     *full = Some(self.at_capacity());
                     None
                 }
@@ -182,8 +185,8 @@ impl Inner {
         kind: u32,
         wait: Wait,
     ) -> Result<u64> {
-        let me = self.enter()?;
-        let id = self.dispatch(me, chunk, length, kind, &mut Patience { wait, deadline: None })?;
+        self.enter()?;
+        let id = self.dispatch(chunk, length, kind, &mut Patience { wait, deadline: None })?;
         self.engine.readable().notify(1);
         Ok(id)
     }
@@ -191,9 +194,13 @@ impl Inner {
     /// A chunk, if neither the ring nor the memory is full.
     #[inline]
     fn reserve(&self, me: User, class: usize, full: &mut Option<Full>) -> Result<Option<Chunk>> {
-        if self.engine.is_full().map_err(|f| self.fault(f))? {
-            *full = Some(self.at_capacity());
-            return Ok(None);
+        // Looking costs a cache line; so only when the last send found it full.
+        if self.was_full.load(Relaxed) != 0 {
+            if self.engine.is_full().map_err(|f| self.fault(f))? {
+                *full = Some(self.at_capacity());
+                return Ok(None);
+            }
+            self.was_full.store(0, Relaxed);
         }
         self.allocate(me, class, full)
     }
@@ -203,6 +210,11 @@ impl Inner {
         let cursor = &self.cursors[class];
         match self.engine.allocate(me, class, cursor).map_err(|f| self.fault(f))? {
             Allocation::Chunk(chunk) => return Ok(Some(chunk)),
+            // Say the simpler thing where both are true.
+            Allocation::Exhausted if self.engine.is_full().map_err(|f| self.fault(f))? => {
+                self.was_full.store(1, Relaxed);
+                *full = Some(self.at_capacity());
+            }
             Allocation::Exhausted => {
                 let count = self.engine.geo.classes[class].count as u64;
                 *full = Some(Full { limit: FullLimit::Buffers, used: count, max: count });
@@ -263,6 +275,7 @@ impl Inner {
             Waited::Done(done) => Ok(done),
             Waited::Interrupted => Err(Error::Interrupted),
             Waited::TimedOut => Err(Error::Timeout {
+                object: self.label.clone(),
                 after_ns: deadline.waited_ns(now_ns()),
                 because: Box::new(self.full(full)),
             }),

@@ -34,27 +34,27 @@ pub(crate) mod at {
     /// High half: how often orphans were made; low half: up to which of these nothing is left.
     pub(crate) const ORPHANS: u64 = 72;
 
-    // One line each: these are what cores would fight for.
+    // Two lines each, since processors fetch lines in pairs: these are what cores would fight for.
     /// Position at or before the next free slot. Written by whoever publishes or helps.
     pub(crate) const TAIL: u64 = 128;
     /// Position at or before the first full slot. Written by whoever claims or helps.
-    pub(crate) const HEAD: u64 = 192;
+    pub(crate) const HEAD: u64 = 256;
     /// Event: there may be a message.
-    pub(crate) const READABLE: u64 = 256;
+    pub(crate) const READABLE: u64 = 384;
     /// Event: there may be room.
-    pub(crate) const WRITABLE: u64 = 320;
+    pub(crate) const WRITABLE: u64 = 512;
 
-    // Line 6: counters, for people.
+    // Counters, for people.
     /// Messages handed out again.
-    pub(crate) const REDELIVERED: u64 = 384;
+    pub(crate) const REDELIVERED: u64 = 640;
     /// Users whose death was cleared up.
-    pub(crate) const DEATHS: u64 = 392;
+    pub(crate) const DEATHS: u64 = 648;
 
     /// One word for each size class: low half, chunks that are usable; high half, chunks whose
     /// memory is accounted for (larger while somebody extends the class).
-    pub(crate) const EXTENTS: u64 = 448;
+    pub(crate) const EXTENTS: u64 = 704;
     /// The table of users.
-    pub(crate) const USERS: u64 = 640;
+    pub(crate) const USERS: u64 = 896;
 }
 
 /// Offsets of the words of a chunk's header.
@@ -104,6 +104,10 @@ pub(crate) struct Class {
     pub(crate) first: u32,
     /// Chunks from this index on are given back to the system when freed.
     pub(crate) keep: u32,
+    /// How far apart chunks are that are used one after the other. Small chunks lie more than a page
+    /// apart then, so that a processor that reads one does not fetch, by guess, the next ones away
+    /// from the one that is about to write them.
+    pub(crate) stride: u32,
     pub(crate) headers: u64,
     pub(crate) header_stride: u64,
     pub(crate) bodies: u64,
@@ -202,7 +206,7 @@ impl Geometry {
                 "byte_budget {byte_budget} is less than one message of the largest size ({largest} bytes)"
             ));
         }
-        let ring = (at::USERS + 8 * max_users as u64).next_multiple_of(LINE);
+        let ring = (at::USERS + 8 * max_users as u64).next_multiple_of(2 * LINE);
         let mut end = ring + 8 * capacity as u64;
         let mut first = 0u32;
         let mut classes = [Class::default(); MAX_CLASSES];
@@ -217,13 +221,14 @@ impl Geometry {
             let fits = if k == 0 { u64::MAX } else { byte_budget / size };
             let count = (most as u64).min(fits).max(1) as u32;
             let class = &mut classes[k];
-            *class = Class { size, count, first, keep: u32::MAX, ..Class::default() };
+            *class = Class { size, count, first, keep: u32::MAX, stride: 1, ..Class::default() };
             if k == 0 {
                 // Header and body side by side, so that a small message is two cache lines.
                 class.headers = end.next_multiple_of(256);
                 class.header_stride = chunk::SIZE + SMALL;
                 class.bodies = class.headers + chunk::SIZE;
                 class.body_stride = class.header_stride;
+                class.stride = stride_for(count);
                 end = class.headers + class.header_stride * count as u64;
             } else {
                 class.headers = end.next_multiple_of(PAGE);
@@ -287,6 +292,12 @@ impl Geometry {
     }
 }
 
+/// A prime that does not divide `count`: the least above 16 that is less than it.
+fn stride_for(count: u32) -> u32 {
+    const PRIMES: [u32; 10] = [17, 19, 23, 29, 31, 37, 41, 43, 47, 53];
+    PRIMES.into_iter().find(|&p| p < count && !count.is_multiple_of(p)).unwrap_or(1)
+}
+
 /// 192 bytes, then 1 KiB and growing by 4, up to the largest message.
 fn class_sizes(max_message: u64) -> Vec<u64> {
     let mut sizes = vec![SMALL];
@@ -305,8 +316,9 @@ fn class_sizes(max_message: u64) -> Vec<u64> {
 
 const _: () = {
     assert!(at::EXTENTS + 8 * MAX_CLASSES as u64 <= at::USERS);
-    assert!(at::USERS.is_multiple_of(LINE) && at::TAIL.is_multiple_of(LINE));
-    assert!(at::HEAD.is_multiple_of(LINE) && at::READABLE.is_multiple_of(LINE));
+    assert!(at::USERS.is_multiple_of(2 * LINE) && at::TAIL.is_multiple_of(2 * LINE));
+    assert!(at::HEAD.is_multiple_of(2 * LINE) && at::READABLE.is_multiple_of(2 * LINE));
+    assert!(at::WRITABLE.is_multiple_of(2 * LINE));
     assert!(chunk::MEMORY + 8 == chunk::SIZE && chunk::SIZE == LINE);
     assert!((chunk::SIZE + SMALL).is_power_of_two());
 };

@@ -4,7 +4,7 @@ use super::layout::{at, chunk};
 use super::slab::{Chunk, Head, state};
 use super::users::User;
 use super::{Engine, Fault, PATIENCE};
-use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word};
+use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word, prefetch_write};
 
 /// A place in the endless sequence of messages: which lap, which slot.
 /// Bits 0..26 the slot, bits 26..64 the lap, so that any capacity works without a division.
@@ -169,19 +169,20 @@ impl Engine {
     pub(crate) fn publish(&self, chunk: &Chunk) -> Result<Published, Fault> {
         for _ in 0..PATIENCE {
             let tail = self.position(at::TAIL)?;
-            let word = self.slot(tail.index());
-            let slot = Slot(word.load(SeqCst));
-            match slot.laps_ahead(tail.lap()) {
-                0 if slot.is_nil() => {
-                    // Recovery finds out by this whether the chunk was published.
-                    self.field(chunk, chunk::TARGET).store(tail.0, Relaxed);
-                    let full = Slot::full(tail.lap(), chunk.number, chunk.head.generation());
-                    // SeqCst: releases the body, and comes before the look at the sleepers' flag.
-                    if word.swap_if(slot.0, full.0, SeqCst).is_ok() {
-                        self.advance(at::TAIL, tail);
-                        return Ok(Published::Done);
-                    }
+            // Recovery finds out by this whether the chunk was published.
+            self.field(chunk, chunk::TARGET).store(tail.0, Relaxed);
+            let empty = Slot::empty(tail.lap());
+            let full = Slot::full(tail.lap(), chunk.number, chunk.head.generation());
+            // Without a look first, so that the line comes here once, for writing.
+            // SeqCst: releases the body, and comes before the look at the sleepers' flag.
+            let slot = match self.slot(tail.index()).swap_if(empty.0, full.0, SeqCst) {
+                Ok(_) => {
+                    self.advance(at::TAIL, tail);
+                    return Ok(Published::Done);
                 }
+                Err(slot) => Slot(slot),
+            };
+            match slot.laps_ahead(tail.lap()) {
                 0.. => self.advance(at::TAIL, tail),
                 _ if self.holds_message(slot)? => return Ok(Published::Full),
                 _ => self.empty(tail.index(), slot),
@@ -264,7 +265,10 @@ impl Engine {
             let (class, chunk_index) = self.locate(slot.number())?;
             let k = &self.geo.classes[class];
             let header = self.chunk_word(k, chunk_index, chunk::HEAD);
-            prefetch(header);
+            // Both lines are about to be written here; fetching them together hides one behind the
+            // other.
+            prefetch_write(header, 2);
+            prefetch_write(word, 1);
             let head = Head(header.load(Acquire));
             let length = self.chunk_word(k, chunk_index, chunk::LENGTH).load(Acquire);
             // If the slot is still the same, head and length belong to this very message: a chunk
@@ -286,10 +290,23 @@ impl Engine {
             }
             self.empty(index, slot);
             self.advance(at::HEAD, at_head);
+            self.prefetch_next(at_head);
             let chunk = Chunk { number: slot.number(), class, index: chunk_index, head: reading };
             return self.checked(me, chunk, length);
         }
         Err(no_progress())
+    }
+
+    /// If the next message is there already, fetches its chunk while this one is being read.
+    #[inline]
+    fn prefetch_next(&self, at_head: Position) {
+        let next = at_head.next(self.geo.capacity);
+        let slot = Slot(self.slot(next.index()).load(Relaxed));
+        if !slot.is_nil() {
+            if let Some((class, index)) = self.geo.locate(slot.number()) {
+                prefetch_write(self.chunk_word(&self.geo.classes[class], index, chunk::HEAD), 2);
+            }
+        }
     }
 
     /// A claimed chunk whose length was read from shared memory.
@@ -389,13 +406,6 @@ impl Engine {
         let tail = self.position(at::TAIL)?.count(self.geo.capacity);
         Ok((tail.wrapping_sub(head) as i64).clamp(0, self.geo.capacity as i64) as u64)
     }
-}
-
-#[inline]
-fn prefetch(word: &Word) {
-    let address = (word as *const Word).cast::<u8>();
-    crate::sync::prefetch_write(address);
-    crate::sync::prefetch_write(address.wrapping_add(64));
 }
 
 #[cold]

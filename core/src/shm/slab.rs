@@ -6,7 +6,7 @@
 use super::layout::{Class, PAGE, at, chunk};
 use super::users::User;
 use super::{Engine, Fault};
-use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word};
+use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word, prefetch_write};
 
 /// States of a chunk.
 pub(crate) mod state {
@@ -88,6 +88,13 @@ pub(crate) struct Chunk {
     pub(crate) head: Head,
 }
 
+/// The next index of a walk that visits all of `0..usable`; `stride` has no factor in common with it.
+#[inline]
+fn step_on(index: u32, stride: u32, usable: u32) -> u32 {
+    let next = index + stride;
+    if next >= usable { next - usable } else { next }
+}
+
 const CHARGED: u64 = 1;
 const READY: u64 = 2;
 
@@ -155,11 +162,14 @@ impl Engine {
                     if class.is_large() && !self.is_ready(class, index) {
                         not_ready.get_or_insert(index);
                     } else if let Some(chunk) = self.own(me, k, index, head) {
-                        cursor.store(index as u64 + 1, Relaxed);
+                        let next = step_on(index, class.stride, usable);
+                        cursor.store(next as u64, Relaxed);
+                        // What the next send will write was last written by a receiver.
+                        prefetch_write(self.chunk_word(class, next, chunk::HEAD), 2);
                         return Ok(Allocation::Chunk(chunk));
                     }
                 }
-                index = if index + 1 == usable { 0 } else { index + 1 };
+                index = step_on(index, class.stride, usable);
             }
             if let Some(index) = not_ready {
                 let head = Head(self.chunk_word(class, index, chunk::HEAD).load(Relaxed));
@@ -171,7 +181,7 @@ impl Engine {
                 if let Some(used) = self.make_ready(me, &chunk)? {
                     return Ok(Allocation::OverBudget(used));
                 }
-                cursor.store(index as u64 + 1, Relaxed);
+                cursor.store(step_on(index, class.stride, usable) as u64, Relaxed);
                 return Ok(Allocation::Chunk(chunk));
             }
             if usable == class.count {
