@@ -2,6 +2,7 @@
  * child that is killed leaves. */
 #include "harness.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -183,6 +184,72 @@ static void a_killed_sender_leaves_what_it_sent(void) {
   end_port(port, "killed-sender");
 }
 
+static void take_over(void *port) {
+  char buffer[10];
+  mb_header header;
+  OK(mb_port_receive_message((mb_port *)port, buffer, sizeof buffer, 10 * SECOND, &header));
+  CHECK(header.redeliveries == 1);
+}
+
+/* The descriptor that holds this process's lease: of those of the roster, the one that meets no
+ * lock, because the lock is its own. */
+static int lease_descriptor(void) {
+  for (int descriptor = 3; descriptor < 1000; descriptor++) {
+    char link[40], target[500];
+    struct flock lock;
+    ssize_t length;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    length = readlink(link, target, sizeof target - 1);
+    if (length < 0) continue;
+    target[length] = '\0';
+    if (strstr(target, "/.roster") == NULL) continue;
+    if (strncmp(target, getenv("MAILBOAT_DOMAIN"), strlen(getenv("MAILBOAT_DOMAIN")))) continue;
+    memset(&lock, 0, sizeof lock);
+    lock.l_type = F_WRLCK;
+    CHECK(fcntl(descriptor, F_OFD_GETLK, &lock) == 0);
+    if (lock.l_type == F_UNLCK) return descriptor;
+  }
+  CHECK(!"a descriptor that holds the lease");
+  return -1;
+}
+
+static void closing_the_librarys_descriptor_loses_the_lease(void) {
+  mb_port *port = make_port("lease", 4);
+  mb_receipt *receipt = NULL;
+  mb_domain *domain = NULL;
+  const uint64_t before = task();
+  OK(mb_domain_open(NULL, &domain));
+  SENDS(port, "x");
+  OK(mb_port_take(port, MB_TRY, &receipt));
+  CHECK(close(lease_descriptor()) == 0);
+  in_child(take_over, port); /* to the child, the parent looks dead */
+  EXPECT(MB_LEASE_LOST, mb_receipt_ack(receipt));
+  SAYS("lease");
+  SENDS(port, "again"); /* as a new task */
+  RECEIVES(port, "again");
+  CHECK(task() != before);
+  OK(mb_domain_close(domain));
+  end_port(port, "lease");
+}
+
+static void join_too(void *path) {
+  mb_domain *domain = NULL;
+  EXPECT(MB_TOO_MANY, mb_domain_open((const char *)path, &domain));
+  SAYS("max_tasks");
+}
+
+static void too_many_tasks(void) {
+  char path[500];
+  mb_domain_options options = MB_DOMAIN_OPTIONS_INIT;
+  mb_domain *domain = NULL;
+  snprintf(path, sizeof path, "%s-crowded", getenv("MAILBOAT_DOMAIN"));
+  options.location = path;
+  options.max_tasks = 1;
+  OK(mb_domain_open_with(&options, &domain));
+  in_child(join_too, path);
+  OK(mb_domain_close(domain));
+}
+
 static void own_a_port(mb_port *unused) {
   mb_port_options options = MB_PORT_OPTIONS_INIT;
   mb_port *port = NULL;
@@ -209,5 +276,7 @@ int main(void) {
   RUN(a_killed_receiver_gives_back_what_it_had);
   RUN(a_killed_sender_leaves_what_it_sent);
   RUN(a_killed_owners_port_goes_with_it);
+  RUN(too_many_tasks);
+  RUN(closing_the_librarys_descriptor_loses_the_lease);
   return 0;
 }

@@ -285,6 +285,21 @@ static void users_are_known(void) {
   end_port(port, "users");
 }
 
+static void too_many_users(void) {
+  mb_port_options options = MB_PORT_OPTIONS_INIT;
+  mb_port *one = NULL, *two = NULL, *three = MISALIGNED(mb_port *);
+  options.max_users = 2;
+  OK(mb_port_create("crowded", &options, &one));
+  OK(mb_port_open("crowded", &two));
+  EXPECT(MB_TOO_MANY, mb_port_open("crowded", &three));
+  SAYS("2 users");
+  CHECK(three == MISALIGNED(mb_port *));
+  OK(mb_port_close(two));
+  OK(mb_port_open("crowded", &two));
+  OK(mb_port_close(two));
+  end_port(one, "crowded");
+}
+
 static void domains_keep_names_apart(void) {
   char path[500];
   mb_domain *other = NULL;
@@ -374,6 +389,7 @@ int main(void) {
   RUN(a_port_owned_by_a_task_goes_with_the_handle_that_made_it);
   RUN(figures_follow_the_messages);
   RUN(users_are_known);
+  RUN(too_many_users);
   RUN(domains_keep_names_apart);
   RUN(bad_arguments_are_named);
   return 0;
