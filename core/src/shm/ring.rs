@@ -237,12 +237,39 @@ impl Engine {
     pub(crate) fn claim(&self, me: User, room: u64) -> Result<Claimed, Fault> {
         let orphans = self.region.word(at::ORPHANS).load(Acquire);
         if orphans >> 32 != orphans & 0xffff_ffff {
+            return self.claim_any(me, room, orphans);
+        }
+        match self.claim_first(me, room)? {
+            Claimed::Empty => {}
+            other => return Ok(other),
+        }
+        // Empty only if nothing was given back while the ring was looked at.
+        match self.region.word(at::ORPHANS).load(Acquire) {
+            now if now == orphans => Ok(Claimed::Empty),
+            now => self.claim_any(me, room, now),
+        }
+    }
+
+    /// The same where there may be orphans.
+    #[cold]
+    fn claim_any(&self, me: User, room: u64, mut orphans: u64) -> Result<Claimed, Fault> {
+        // Bound: each round means that somebody gave a message back in between.
+        for _ in 0..16 {
             match self.claim_orphan(me, room, orphans)? {
                 Claimed::Empty => {}
                 other => return Ok(other),
             }
+            match self.claim_first(me, room)? {
+                Claimed::Empty => {}
+                other => return Ok(other),
+            }
+            let now = self.region.word(at::ORPHANS).load(Acquire);
+            if now >> 32 == orphans >> 32 {
+                break;
+            }
+            orphans = now;
         }
-        self.claim_first(me, room)
+        Ok(Claimed::Empty)
     }
 
     #[inline]
@@ -317,6 +344,7 @@ impl Engine {
             // Nobody can ever read it; keep it out of everybody's way.
             self.free(&chunk);
             self.trim(me, &chunk);
+            self.freed().notify(u32::MAX);
             return Err(Fault::Corrupt {
                 what: "a message is longer than its memory; it was dropped",
                 found: length,
@@ -327,9 +355,9 @@ impl Engine {
     }
 
     /// Takes the oldest message that was given back.
-    #[cold]
     fn claim_orphan(&self, me: User, room: u64, seen: u64) -> Result<Claimed, Fault> {
-        for _ in 0..PATIENCE {
+        // Bound: each round means that another receiver took the one found.
+        for _ in 0..16 {
             let mut oldest: Option<(u64, Chunk, u64)> = None;
             self.each_chunk(|k, index, head| {
                 if head.state() != state::ORPHAN {
@@ -360,7 +388,7 @@ impl Engine {
                 return self.checked(me, chunk, length);
             }
         }
-        Err(no_progress())
+        Ok(Claimed::Empty)
     }
 
     /// Calls `each` for every usable chunk.
@@ -395,13 +423,30 @@ impl Engine {
         if orphans >> 32 != orphans & 0xffff_ffff {
             return true;
         }
-        let Ok(head) = self.position(at::HEAD) else { return true };
-        let slot = Slot(self.slot(head.index()).load(SeqCst));
-        !(slot.laps_ahead(head.lap()) == 0 && slot.is_nil())
+        // What cannot be right is for the next receiver to find out.
+        self.help().is_ok_and(|empty| !empty)
+    }
+
+    /// Moves head and tail on where those died who should have; whether the ring is empty.
+    fn help(&self) -> Result<bool, Fault> {
+        for _ in 0..PATIENCE {
+            let head = self.position(at::HEAD)?;
+            let slot = Slot(self.slot(head.index()).load(SeqCst));
+            match slot.laps_ahead(head.lap()) {
+                1.. => self.advance(at::HEAD, head),
+                0 if slot.is_nil() => return Ok(true),
+                0 if !self.holds_message(slot)? => self.empty(head.index(), slot),
+                0 => return Ok(false),
+                _ => {}
+            }
+        }
+        Err(no_progress())
     }
 
     /// Messages in the ring just now. A snapshot.
     pub(crate) fn queued(&self) -> Result<u64, Fault> {
+        self.help()?;
+        self.is_full()?;
         let head = self.position(at::HEAD)?.count(self.geo.capacity);
         let tail = self.position(at::TAIL)?.count(self.geo.capacity);
         Ok((tail.wrapping_sub(head) as i64).clamp(0, self.geo.capacity as i64) as u64)
