@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Scratch, cc, compile_and_run, cxx, run, sources};
+use common::{Scratch, cc, compile_and_run, cxx, root, run, sources};
 
 #[test]
 fn c_programs() {
@@ -60,7 +60,7 @@ fn files_of_both_standards_link_into_one_program() {
     std::fs::write(scratch.join("old.cpp"), body("old_part")).unwrap();
     std::fs::write(scratch.join("new.cpp"), body("new_part")).unwrap();
     std::fs::write(scratch.join("main.cpp"), main).unwrap();
-    let include = common::root().join("include");
+    let include = root().join("include");
     for (file, standard) in [("old", "c++17"), ("new", "c++20"), ("main", "c++17")] {
         let mut compile = cxx();
         compile.arg(format!("-std={standard}")).arg("-I").arg(&include).arg("-c");
@@ -74,4 +74,25 @@ fn files_of_both_standards_link_into_one_program() {
     run(std::process::Command::new(scratch.join("both"))
         .env("MAILBOAT_DOMAIN", domain.path())
         .env("LD_LIBRARY_PATH", scratch.path()));
+}
+
+/// The first program in a header's comment.
+fn example(header: &str) -> String {
+    let text = std::fs::read_to_string(root().join("include").join(header)).unwrap();
+    let start = text.find(" *   #include").expect("an example");
+    let lines = text[start..].lines().map(|line| line.strip_prefix(" *").unwrap());
+    let program: Vec<&str> =
+        lines.take_while(|line| line.is_empty() || line.starts_with("   ")).collect();
+    program.join("\n") + "\n"
+}
+
+#[test]
+fn the_examples_of_the_manuals_run() {
+    let scratch = Scratch::new("examples");
+    let c = scratch.join("example.c");
+    std::fs::write(&c, example("mailboat.h")).unwrap();
+    compile_and_run(cc(), &c, "c99", &[]);
+    let cpp = scratch.join("example.cpp");
+    std::fs::write(&cpp, example("mailboat.hpp")).unwrap();
+    compile_and_run(cxx(), &cpp, "c++17", &[]);
 }
