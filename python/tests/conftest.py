@@ -16,6 +16,7 @@ import pytest
 
 import mailboat
 
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     if pytest.version_tuple < (9,):
         parser.addini("faulthandler_exit_on_timeout", "known from pytest 9 on", type="bool")
