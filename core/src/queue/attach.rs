@@ -96,7 +96,7 @@ pub(super) fn create_in(segment: &Segment, offset: u64, geo: Geometry) -> Result
     }
     found(&region, &geo);
     magic.store(QUEUE_MAGIC, Release);
-    Inner::new(Engine { region, geo }, label, domain, None)
+    Inner::new(Engine::new(region, geo), label, domain, None)
 }
 
 pub(super) fn open_in(segment: &Segment, offset: u64) -> Result<Inner> {
@@ -126,7 +126,7 @@ pub(super) fn open_in(segment: &Segment, offset: u64) -> Result<Inner> {
         ));
     }
     let region = region_of(segment, offset, geo.total);
-    Inner::new(Engine { region, geo }, label, segment.domain().clone(), None)
+    Inner::new(Engine::new(region, geo), label, segment.domain().clone(), None)
 }
 
 fn region_of(segment: &Segment, offset: u64, length: u64) -> Region {
@@ -200,7 +200,7 @@ impl Inner {
 
     /// This process as a user of the queue, after a look at whether the queue is open and the lease
     /// still ours.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter(&self) -> Result<User> {
         if self.generation.load(Acquire) != process::generation() {
             self.attach()?;
@@ -252,7 +252,7 @@ impl Inner {
     }
 
     /// An id that no other message of the domain has.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn message_id(&self) -> u64 {
         let mut next = self.next_id.load(Relaxed);
         loop {

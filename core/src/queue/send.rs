@@ -115,13 +115,13 @@ impl Queue {
 }
 
 impl Inner {
-    #[inline]
+    #[inline(always)]
     fn class_for(&self, size: u64) -> Result<usize> {
         self.engine.geo.class_for(size).ok_or_else(|| self.too_large(size))
     }
 
     /// Sends, but leaves it to the caller to wake receivers.
-    #[inline]
+    #[inline(always)]
     fn send_one(&self, message: Outgoing<'_>, patience: &mut Patience) -> Result<u64> {
         let me = self.enter()?;
         let class = self.class_for(message.body.len() as u64)?;
@@ -138,7 +138,7 @@ impl Inner {
     }
 
     /// Publishes a filled chunk of the caller's. On an error the chunk is still the caller's.
-    #[inline]
+    #[inline(always)]
     fn dispatch(
         &self,
         chunk: &Chunk,
@@ -192,7 +192,7 @@ impl Inner {
     }
 
     /// A chunk, if neither the ring nor the memory is full.
-    #[inline]
+    #[inline(always)]
     fn reserve(&self, me: User, class: usize, full: &mut Option<Full>) -> Result<Option<Chunk>> {
         // Looking costs a cache line; so only when the last send found it full.
         if self.was_full.load(Relaxed) != 0 {
@@ -234,7 +234,7 @@ impl Inner {
 
     /// Tries until it works, as long as the patience lasts. Nothing is held while waiting but what
     /// the caller holds.
-    #[inline]
+    #[inline(always)]
     fn patiently<T>(
         &self,
         patience: &mut Patience,

@@ -270,12 +270,19 @@ impl Geometry {
         if length > self.max_message {
             return None;
         }
+        if length <= SMALL {
+            return Some(0);
+        }
         self.classes().iter().position(|c| length <= c.size)
     }
 
     /// The class and index of a chunk number, if there is such a chunk.
     #[inline]
     pub(crate) fn locate(&self, number: u32) -> Option<(usize, u32)> {
+        // Most are small.
+        if number < self.classes[0].count {
+            return Some((0, number));
+        }
         for (k, class) in self.classes().iter().enumerate() {
             let index = number.wrapping_sub(class.first);
             if index < class.count {

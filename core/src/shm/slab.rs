@@ -128,7 +128,7 @@ impl Engine {
 
     /// How many chunks of a class are usable. Acquire: pairs with the release that published them,
     /// after their memory was committed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn extent(&self, k: usize) -> Result<u32, Fault> {
         self.check_extent(k, self.extent_word(k).load(Acquire)).map(|(usable, _)| usable)
     }
@@ -196,7 +196,7 @@ impl Engine {
     }
 
     /// FREE -> OWNED(me). Acquire: the last reader of the chunk has finished.
-    #[inline]
+    #[inline(always)]
     fn own(&self, me: User, k: usize, index: u32, head: Head) -> Option<Chunk> {
         let class = &self.geo.classes[k];
         let new = head.allocated(me.owner());
@@ -206,7 +206,7 @@ impl Engine {
 
     /// `chunk.head` -> FREE: for a chunk that was never published, or has been read. False if it is
     /// no longer ours. SeqCst: pairs with a sender that looks for room after saying that it sleeps.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn free(&self, chunk: &Chunk) -> bool {
         let free = chunk.head.to(state::FREE, 0);
         self.field(chunk, chunk::HEAD).swap_if(chunk.head.0, free.0, SeqCst).is_ok()
