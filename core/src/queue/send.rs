@@ -110,7 +110,7 @@ impl Queue {
         let class = inner.class_for(size)?;
         let mut patience = Patience { wait, deadline: None };
         let chunk = inner.patiently(&mut patience, |full| inner.allocate(me, class, full))?;
-        Ok(Loan::new(self.inner.clone(), chunk, size))
+        Ok(Loan::new(self.inner.clone(), me, chunk, size))
     }
 }
 
@@ -131,27 +131,32 @@ impl Inner {
         // SAFETY: the chunk is ours alone by its state word; the range lies inside the mapping and
         // is committed; the source is a private slice, which no mapping overlaps as a `&[u8]`.
         unsafe { std::ptr::copy_nonoverlapping(message.body.as_ptr(), to, message.body.len()) };
-        self.dispatch(&chunk, message.body.len() as u64, message.kind, patience).inspect_err(|_| {
-            self.engine.free(&chunk);
-            self.engine.writable().notify(1);
-        })
+        self.dispatch(me, &chunk, message.body.len() as u64, message.kind, patience).inspect_err(
+            |_| {
+                self.engine.free(&chunk);
+                self.engine.freed().notify(u32::MAX);
+            },
+        )
     }
 
     /// Publishes a filled chunk of the caller's. On an error the chunk is still the caller's.
     #[inline(always)]
     fn dispatch(
         &self,
+        me: User,
         chunk: &Chunk,
         length: u64,
         kind: u32,
         patience: &mut Patience,
     ) -> Result<u64> {
+        // The chunk may be of an attachment that was lost meanwhile.
+        self.check_lease(me)?;
         let id = self.message_id();
         let set = |field, value| self.engine.field(chunk, field).store(value, Relaxed);
         set(chunk::LENGTH, length);
         set(chunk::KIND, kind as u64);
         set(chunk::ID, id);
-        set(chunk::SENDER, self.task().0);
+        set(chunk::SENDER, me.task().0);
         let stamped = self.engine.geo.flags & FLAG_TIMESTAMPS != 0;
         set(chunk::SENT, if stamped { now_ns() } else { 0 });
         self.patiently(patience, |full| {
@@ -173,20 +178,23 @@ impl Inner {
         })?;
         // Whoever sweeps after us first declares us dead; if that has not happened by now, then the
         // sweep will find the message published.
-        self.check_lease()?;
+        self.check_lease(me)?;
+        self.count_operation(1)?;
         Ok(id)
     }
 
     /// Dispatches a loan's chunk and wakes a receiver.
     pub(super) fn dispatch_loan(
         &self,
+        owner: User,
         chunk: &Chunk,
         length: u64,
         kind: u32,
         wait: Wait,
     ) -> Result<u64> {
         self.enter()?;
-        let id = self.dispatch(chunk, length, kind, &mut Patience { wait, deadline: None })?;
+        let id =
+            self.dispatch(owner, chunk, length, kind, &mut Patience { wait, deadline: None })?;
         self.engine.readable().notify(1);
         Ok(id)
     }
@@ -252,25 +260,34 @@ impl Inner {
     fn wait_for_room<T>(
         &self,
         patience: &mut Patience,
-        mut full: Option<Full>,
+        full: Option<Full>,
         mut attempt: impl FnMut(&mut Option<Full>) -> Result<Option<T>>,
     ) -> Result<T> {
         if patience.wait.is_try() {
+            self.count_operation(64)?;
             return Err(self.full(full));
         }
         let deadline =
             *patience.deadline.get_or_insert_with(|| Deadline::after(patience.wait, now_ns()));
+        let full = std::cell::Cell::new(full);
+        let for_chunks =
+            || full.get().is_some_and(|full| !matches!(full.limit, FullLimit::Capacity));
         let waited = block(
-            &self.engine.writable(),
+            || if for_chunks() { self.engine.freed() } else { self.engine.writable() },
             &deadline,
-            &self.sender_spin,
+            // Looking for a chunk is long, and takes lines from those who must free one.
+            (!for_chunks()).then_some(&self.sender_spin),
             || {
                 self.check_open()?;
-                attempt(&mut full)
+                let mut why = full.get();
+                let done = attempt(&mut why);
+                full.set(why);
+                done
             },
-            || self.look_around(),
+            |now| self.tend(now),
             || !self.engine.is_full().unwrap_or(false),
         )?;
+        let full = full.get();
         match waited {
             Waited::Done(done) => Ok(done),
             Waited::Interrupted => Err(Error::Interrupted),

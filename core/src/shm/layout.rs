@@ -23,7 +23,7 @@ pub(crate) mod at {
     pub(crate) const MAX_USERS: u64 = 32;
     /// Largest message in bytes.
     pub(crate) const MAX_MESSAGE: u64 = 40;
-    /// Bytes of payload memory for messages above the small class.
+    /// Bytes of payload memory for the large classes.
     pub(crate) const BYTE_BUDGET: u64 = 48;
     /// Bit 0: messages carry a sent time.
     pub(crate) const FLAGS: u64 = 56;
@@ -41,17 +41,21 @@ pub(crate) mod at {
     pub(crate) const HEAD: u64 = 256;
     /// Event: there may be a message.
     pub(crate) const READABLE: u64 = 384;
-    /// Event: there may be room.
+    /// Event: there may be room in the ring.
     pub(crate) const WRITABLE: u64 = 512;
+    /// Event: a chunk may be free.
+    pub(crate) const FREED: u64 = 520;
 
     // Counters, for people.
     /// Messages handed out again.
     pub(crate) const REDELIVERED: u64 = 640;
     /// Users whose death was cleared up.
     pub(crate) const DEATHS: u64 = 648;
+    /// When somebody last looked after the dead, in nanoseconds on CLOCK_MONOTONIC. A hint, so that
+    /// of many who wait only one looks.
+    pub(crate) const LOOKED: u64 = 656;
 
-    /// One word for each size class: low half, chunks that are usable; high half, chunks whose
-    /// memory is accounted for (larger while somebody extends the class).
+    /// One word for each size class: how many of its chunks are usable.
     pub(crate) const EXTENTS: u64 = 704;
     /// The table of users.
     pub(crate) const USERS: u64 = 896;
@@ -90,8 +94,11 @@ pub(crate) const MAX_TOTAL: u64 = 1 << 46;
 pub(crate) const MAX_CLASSES: usize = 18;
 /// Body bytes of the smallest class: 256 less the header.
 pub(crate) const SMALL: u64 = 192;
-/// From this size on chunks are committed and given back one by one.
-pub(crate) const LARGE: u64 = 64 << 10;
+/// From this size on chunks are whole pages: committed, charged to the byte budget and given back one
+/// by one.
+pub(crate) const LARGE: u64 = PAGE;
+/// From this size on chunks beyond those to be kept are given back as soon as they are free.
+pub(crate) const TRIM: u64 = 64 << 10;
 
 /// One size class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,10 +138,9 @@ impl Class {
         self.bodies + index as u64 * self.body_stride
     }
 
-    /// How many chunks an extension adds: some 64 KiB, so that growing is rare but never much.
-    pub(crate) fn step(&self) -> u32 {
-        if self.is_large() { 1 } else { ((64 << 10) / self.body_stride.max(1)).max(1) as u32 }
-    }
+    /// How many chunks an extension adds, so that growing is rare but never much: a page of headers,
+    /// and of small bodies some 64 KiB.
+    pub(crate) const STEP: u32 = 64;
 }
 
 /// What a queue is made of; copied to private memory and checked when attaching.
@@ -201,7 +207,7 @@ impl Geometry {
         }
         let sizes = class_sizes(max_message);
         let largest = *sizes.last().expect("there is always the small class");
-        if sizes.len() > 1 && byte_budget < largest {
+        if largest >= LARGE && byte_budget < largest {
             return Err(format!(
                 "byte_budget {byte_budget} is less than one message of the largest size ({largest} bytes)"
             ));
@@ -218,7 +224,7 @@ impl Geometry {
         };
         for (k, &size) in sizes.iter().enumerate() {
             let most = capacity + spare;
-            let fits = if k == 0 { u64::MAX } else { byte_budget / size };
+            let fits = if size < LARGE { u64::MAX } else { byte_budget / size };
             let count = (most as u64).min(fits).max(1) as u32;
             let class = &mut classes[k];
             *class = Class { size, count, first, keep: u32::MAX, stride: 1, ..Class::default() };
@@ -238,7 +244,7 @@ impl Geometry {
                 let bodies = size.checked_mul(count as u64).ok_or_else(too_big)?;
                 end = class.bodies.checked_add(bodies).ok_or_else(too_big)?;
             }
-            if class.is_large() {
+            if size >= TRIM {
                 class.keep = (byte_budget / 4 / size).clamp(1, u32::MAX as u64) as u32;
             }
             if end > MAX_TOTAL {

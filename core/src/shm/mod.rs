@@ -63,5 +63,5 @@ pub(crate) fn found(region: &Region, geo: &Geometry) {
     set(at::BYTE_BUDGET, geo.byte_budget);
     set(at::FLAGS, geo.flags);
     let count = geo.classes[0].count as u64;
-    set(at::EXTENTS, count | count << 32);
+    set(at::EXTENTS, count);
 }

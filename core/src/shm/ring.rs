@@ -278,12 +278,39 @@ impl Engine {
     pub(crate) fn claim(&self, me: User, room: u64) -> Result<Claimed, Fault> {
         let orphans = self.region.word(at::ORPHANS).load(Acquire);
         if orphans >> 32 != orphans & 0xffff_ffff {
+            return self.claim_any(me, room, orphans);
+        }
+        match self.claim_first(me, room)? {
+            Claimed::Empty => {}
+            other => return Ok(other),
+        }
+        // Empty only if nothing was given back while the ring was looked at.
+        match self.region.word(at::ORPHANS).load(Acquire) {
+            now if now == orphans => Ok(Claimed::Empty),
+            now => self.claim_any(me, room, now),
+        }
+    }
+
+    /// The same where there may be orphans.
+    #[cold]
+    fn claim_any(&self, me: User, room: u64, mut orphans: u64) -> Result<Claimed, Fault> {
+        // Bound: each round means that somebody gave a message back in between.
+        for _ in 0..16 {
             match self.claim_orphan(me, room, orphans)? {
                 Claimed::Empty => {}
                 other => return Ok(other),
             }
+            match self.claim_first(me, room)? {
+                Claimed::Empty => {}
+                other => return Ok(other),
+            }
+            let now = self.region.word(at::ORPHANS).load(Acquire);
+            if now >> 32 == orphans >> 32 {
+                break;
+            }
+            orphans = now;
         }
-        self.claim_first(me, room)
+        Ok(Claimed::Empty)
     }
 
     #[inline(always)]
@@ -358,6 +385,7 @@ impl Engine {
             // Nobody can ever read it; keep it out of everybody's way.
             self.free(&chunk);
             self.trim(me, &chunk);
+            self.freed().notify(u32::MAX);
             return Err(Fault::Corrupt {
                 what: "a message is longer than its memory; it was dropped",
                 found: length,
@@ -368,9 +396,9 @@ impl Engine {
     }
 
     /// Takes the oldest message that was given back.
-    #[cold]
     fn claim_orphan(&self, me: User, room: u64, seen: u64) -> Result<Claimed, Fault> {
-        for _ in 0..PATIENCE {
+        // Bound: each round means that another receiver took the one found.
+        for _ in 0..16 {
             let mut oldest: Option<(u64, Chunk, u64)> = None;
             self.each_chunk(|k, index, head| {
                 if head.state() != state::ORPHAN {
@@ -401,7 +429,7 @@ impl Engine {
                 return self.checked(me, chunk, length);
             }
         }
-        Err(no_progress())
+        Ok(Claimed::Empty)
     }
 
     /// Calls `each` for every usable chunk.
