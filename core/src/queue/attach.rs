@@ -33,6 +33,9 @@ pub(crate) struct Inner {
     next_id: Word,
     /// Whether the last send found the ring full.
     pub(crate) was_full: Word,
+    /// A small chunk claimed ahead of the next message, see [`Engine::packed`]; 0 is none. Made by the
+    /// user that this handle was then: who takes it looks whether it still is that user's.
+    pub(crate) spare: Word,
     /// Where to look for a free chunk, for each class.
     pub(crate) cursors: [Word; MAX_CLASSES],
     pub(crate) receiver_spin: Spin,
@@ -161,6 +164,7 @@ impl Inner {
             used: Word::new(0),
             next_id: Word::new(0),
             was_full: Word::new(0),
+            spare: Word::new(0),
             cursors: [const { Word::new(0) }; MAX_CLASSES],
             receiver_spin: Spin::new(),
             sender_spin: Spin::new(),
@@ -201,6 +205,8 @@ impl Inner {
         self.word.store(user.word, Release);
         self.used.store(0, Relaxed);
         self.next_id.store(0, Relaxed);
+        // In a forked child it is the parent's; after a lost lease the sweep has freed it.
+        self.spare.store(0, Relaxed);
         self.generation.store(generation, Release);
         Ok(())
     }
