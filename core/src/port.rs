@@ -190,7 +190,7 @@ impl Port {
         let stat = crate::os::file::stat(file.as_fd())
             .map_err(|e| Error::system(format!("looking at {label}"), e))?;
         let queue = QueueInner::new(
-            Engine { region, geo },
+            Engine::new(region, geo),
             label.clone(),
             domain.clone(),
             Some((name.to_owned(), owner)),
@@ -245,7 +245,7 @@ impl Port {
         let owner = words[object::at::OWNER as usize / 8];
         let owner = (owner != 0).then_some(Task(owner));
         let queue = QueueInner::new(
-            Engine { region, geo },
+            Engine::new(region, geo),
             label,
             domain.clone(),
             Some((name.to_owned(), owner)),
