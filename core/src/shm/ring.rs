@@ -135,7 +135,7 @@ pub(crate) enum Claimed {
 impl Engine {
     #[inline]
     pub(crate) fn slot(&self, index: u64) -> &Word {
-        self.region.word(self.geo.ring + 8 * index)
+        self.region.word(self.geo.slot(index))
     }
 
     /// A position word, loaded and checked.
