@@ -185,14 +185,11 @@ impl Inner {
             return Ok(());
         }
         let task = self.domain.inner.attach(&gate)?;
-        let dead = |t| self.domain.inner.is_dead(t);
-        let user = match self.engine.add_user(task) {
-            Some(user) => Some(user),
-            None => {
-                self.engine.recover(Some(task), dead).map_err(|f| self.fault(f))?;
-                self.engine.add_user(task)
-            }
-        };
+        // What the dead left comes back before anything else: their messages in hand, their places.
+        self.engine
+            .recover(Some(task), |t| self.domain.inner.is_dead(t))
+            .map_err(|f| self.fault(f))?;
+        let user = self.engine.add_user(task);
         let Some(user) = user else {
             return Err(Error::new(
                 ErrorKind::TooMany,
