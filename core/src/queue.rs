@@ -199,6 +199,7 @@ impl Inner {
                 self.domain.inner.no_space(format!("messages of {}", self.label), needed)
             }
             Fault::System(e) => {
+                let e = std::io::Error::from_raw_os_error(e);
                 Error::system(format!("committing memory for messages of {}", self.label), e)
             }
         }

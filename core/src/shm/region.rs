@@ -98,7 +98,7 @@ mod real {
                         if e.raw_os_error() == Some(libc::ENOSPC) {
                             Fault::NoSpace { needed: length }
                         } else {
-                            Fault::System(e)
+                            Fault::System(e.raw_os_error().unwrap_or(libc::EIO))
                         }
                     })
                 }
