@@ -1,11 +1,10 @@
 //! Ports: named mailboxes.
 
-use crate::domain::{Domain, ObjectKind};
+use crate::domain::{Domain, ObjectKind, map};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::TaskId;
 use crate::os::clock;
 use crate::os::file::Stat;
-use crate::os::map::Mapping;
 use crate::os::process;
 use crate::queue::{Inner as QueueInner, Queue, QueueOptions, QueueStat, read_geometry};
 use crate::shm::layout::{QUEUE_MAGIC, at};
@@ -13,7 +12,6 @@ use crate::shm::region::Region;
 use crate::shm::users::Task;
 use crate::shm::{Engine, found, object};
 use crate::sync::Release;
-use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -59,7 +57,7 @@ impl PortOptions {
         self
     }
 
-    /// Sets the memory for messages of more than 192 bytes, in bytes.
+    /// Sets the memory for messages of more than 1 KiB, in bytes.
     pub fn byte_budget(mut self, bytes: u64) -> Self {
         self.queue.byte_budget = Some(bytes);
         self
@@ -96,12 +94,12 @@ impl PortOptions {
 /// messages still in it stay. See [`Queue`] for threads, fork and death.
 #[derive(Clone, Debug)]
 pub struct Port {
-    queue: Queue,
     inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
+    queue: Queue,
     domain: Domain,
     name: String,
     stat: Stat,
@@ -134,7 +132,7 @@ impl std::ops::Deref for Port {
     type Target = Queue;
 
     fn deref(&self) -> &Queue {
-        &self.queue
+        &self.inner.queue
     }
 }
 
@@ -183,7 +181,7 @@ impl Port {
             Owner::Domain => None,
             Owner::Task => Some(domain.inner.task()?),
         };
-        let mapping = map(&file, length, &label)?;
+        let mapping = map(&file, length, true, domain.path(), &label)?;
         let page = Region::mapped(mapping.clone(), 0, object::BODY).expect("the first page");
         object::found(&page, kind.number, length, owner.map_or(0, |t| t.0), clock::realtime_ns());
         let region = Region::mapped(mapping, object::BODY, geo.total).expect("the rest");
@@ -192,7 +190,7 @@ impl Port {
         let stat = crate::os::file::stat(file.as_fd())
             .map_err(|e| Error::system(format!("looking at {label}"), e))?;
         let queue = QueueInner::new(
-            Engine { region, geo },
+            Engine::new(region, geo),
             label.clone(),
             domain.clone(),
             Some((name.to_owned(), owner)),
@@ -201,8 +199,8 @@ impl Port {
         for _ in 0..100 {
             if domain.inner.publish(kind, name, &file)? {
                 return Ok(Port {
-                    queue: Queue { inner: Arc::new(queue) },
                     inner: Arc::new(Inner {
+                        queue: Queue { inner: Arc::new(queue) },
                         domain: domain.clone(),
                         name: name.to_owned(),
                         stat,
@@ -213,6 +211,7 @@ impl Port {
             }
             match domain.inner.open_living(kind, name, true) {
                 Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) if e.kind() == ErrorKind::Timeout => return Err(e),
                 _ => break,
             }
         }
@@ -241,19 +240,19 @@ impl Port {
                 format_args!("{} bytes", object::BODY + geo.total),
             ));
         }
-        let mapping = map(&object.file, object.stat.size, &label)?;
+        let mapping = map(&object.file, object.stat.size, true, domain.path(), &label)?;
         let region = Region::mapped(mapping, object::BODY, geo.total).expect("all but a page");
         let owner = words[object::at::OWNER as usize / 8];
         let owner = (owner != 0).then_some(Task(owner));
         let queue = QueueInner::new(
-            Engine { region, geo },
+            Engine::new(region, geo),
             label,
             domain.clone(),
             Some((name.to_owned(), owner)),
         )?;
         Ok(Port {
-            queue: Queue { inner: Arc::new(queue) },
             inner: Arc::new(Inner {
+                queue: Queue { inner: Arc::new(queue) },
                 domain: domain.clone(),
                 name: name.to_owned(),
                 stat: object.stat,
@@ -298,7 +297,7 @@ impl Port {
     /// The port in figures. See [`Queue::stat`].
     pub fn stat(&self) -> Result<PortStat> {
         let inner = &*self.inner;
-        let queue = self.queue.stat()?;
+        let queue = inner.queue.stat()?;
         let now = inner
             .domain
             .inner
@@ -317,18 +316,14 @@ impl Port {
     }
 }
 
-fn map(file: &File, length: u64, label: &str) -> Result<Arc<Mapping>> {
-    Mapping::new(file, length, true)
-        .map(Arc::new)
-        .map_err(|e| Error::system(format!("mapping {length} bytes of {label}"), e))
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
         // A forked child's copy of the creating handle is not the creating handle.
         if self.goes_with != Some(process::generation()) {
             return;
         }
+        // The mark first: it needs no descriptor, and is what counts.
+        self.queue.inner.close();
         let domain = &self.domain.inner;
         if let Ok(object) = domain.open_object(ObjectKind::PORT, &self.name, true) {
             if (object.stat.dev, object.stat.ino) == (self.stat.dev, self.stat.ino) {

@@ -1,10 +1,12 @@
 //! Mappings of files, and the memory behind them.
 #![allow(unsafe_code)]
 
+use crate::sync::{Relaxed, Word};
 use memmap2::{MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 
 pub(crate) const PAGE: u64 = 4096;
 
@@ -16,10 +18,15 @@ pub(crate) struct Mapping {
     /// Only on kernels without MADV_POPULATE_WRITE (before 5.14), where memory can be committed
     /// through a descriptor alone.
     file: Option<File>,
+    /// The directory that the file is in, to ask for the space left.
+    place: PathBuf,
 }
 
+/// From this size on, whether there is space is asked before it is filled.
+const MUCH: u64 = 1 << 20;
+
 impl Mapping {
-    pub(crate) fn new(file: &File, length: u64, writable: bool) -> io::Result<Self> {
+    pub(crate) fn new(file: &File, length: u64, writable: bool, place: &Path) -> io::Result<Self> {
         crate::sync::step();
         let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let mut options = MmapOptions::new();
@@ -27,7 +34,7 @@ impl Mapping {
         let raw =
             if writable { options.map_raw(file)? } else { options.map_raw_read_only(file)? };
         let file = if writable && !has_populate() { Some(file.try_clone()?) } else { None };
-        Ok(Mapping { raw, writable, file })
+        Ok(Mapping { raw, writable, file, place: place.to_owned() })
     }
 
     pub(crate) fn base(&self) -> *mut u8 {
@@ -48,6 +55,10 @@ impl Mapping {
         let (from, to) = pages_around(offset, length, self.len());
         if let Some(file) = &self.file {
             return fallocate(file, 0, from, to - from);
+        }
+        // Populating takes page after page until there is none, and would take everybody's.
+        if length >= MUCH && super::file::space_at(&self.place)?.available < length {
+            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
         }
         // SAFETY: the range lies inside the mapping; populating changes no content.
         let r = unsafe {
@@ -103,14 +114,16 @@ fn pages_around(offset: u64, length: u64, end: u64) -> (u64, u64) {
 
 /// Whether the kernel has MADV_POPULATE_WRITE (Linux 5.14).
 fn has_populate() -> bool {
-    static ANSWER: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    *ANSWER.get_or_init(|| {
-        if std::env::var_os("MAILBOAT_NO_POPULATE").is_some() {
-            return false;
-        }
+    // A word and not a lock, which a fork could catch half taken.
+    static ANSWER: Word = Word::new(0);
+    if ANSWER.load(Relaxed) == 0 {
+        let forbidden = super::process::environment("MAILBOAT_NO_POPULATE").is_some();
         // SAFETY: an empty range; the call only says whether it knows the advice.
-        unsafe { libc::madvise(std::ptr::null_mut(), 0, libc::MADV_POPULATE_WRITE) == 0 }
-    })
+        let known =
+            unsafe { libc::madvise(std::ptr::null_mut(), 0, libc::MADV_POPULATE_WRITE) == 0 };
+        ANSWER.store(1 + (known && !forbidden) as u64, Relaxed);
+    }
+    ANSWER.load(Relaxed) == 2
 }
 
 /// fallocate(2), which commits memory on tmpfs.

@@ -35,9 +35,20 @@ impl Queue {
     pub fn receive_wait(&self, wait: Wait) -> Result<Message> {
         let inner = &*self.inner;
         let me = inner.enter()?;
-        let (chunk, length) = inner.claim(me, u64::MAX, wait)?;
-        // At most the class's size, as claiming has checked.
-        let mut body = Vec::with_capacity(length as usize);
+        let (chunk, length) = match inner.claim_at_once(me, u64::MAX) {
+            Some(Some(claimed)) => claimed,
+            other => inner.claim_patiently(me, u64::MAX, wait, other.is_some())?,
+        };
+        let mut body = Vec::new();
+        // At most the class's size, as claiming has checked; which may still be too much for us.
+        if body.try_reserve_exact(length as usize).is_err() {
+            inner.engine.give_back_message(&chunk);
+            inner.engine.readable().notify(1);
+            return Err(Error::system(
+                format!("making room for a message of {length} bytes; it stays in {}", inner.label),
+                std::io::ErrorKind::OutOfMemory.into(),
+            ));
+        }
         // SAFETY: the buffer has room for `length` bytes, and they are written before they count.
         unsafe {
             inner.copy_out(&chunk, length, body.as_mut_ptr());
@@ -53,7 +64,10 @@ impl Queue {
     pub fn receive_into(&self, buffer: &mut [u8], wait: Wait) -> Result<Header> {
         let inner = &*self.inner;
         let me = inner.enter()?;
-        let (chunk, length) = inner.claim(me, buffer.len() as u64, wait)?;
+        let (chunk, length) = match inner.claim_at_once(me, buffer.len() as u64) {
+            Some(Some(claimed)) => claimed,
+            other => inner.claim_patiently(me, buffer.len() as u64, wait, other.is_some())?,
+        };
         // SAFETY: claiming has left alone what is longer than the buffer.
         unsafe { inner.copy_out(&chunk, length, buffer.as_mut_ptr()) };
         let header = inner.header(&chunk, length);
@@ -125,7 +139,12 @@ impl Queue {
     pub fn take_wait(&self, wait: Wait) -> Result<Receipt> {
         let inner = &*self.inner;
         let me = inner.enter()?;
-        let (chunk, length) = inner.claim(me, u64::MAX, wait)?;
+        let (chunk, length) = match inner.claim_at_once(me, u64::MAX) {
+            Some(Some(claimed)) => claimed,
+            other => inner.claim_patiently(me, u64::MAX, wait, other.is_some())?,
+        };
+        // The ring has room already, the chunk is freed later.
+        inner.engine.writable().notify(1);
         Ok(Receipt::new(self.inner.clone(), chunk, inner.header(&chunk, length)))
     }
 
@@ -146,21 +165,48 @@ impl Queue {
 }
 
 impl Inner {
-    /// Claims the next message of at most `room` bytes, waiting as `wait` says.
-    #[inline]
-    fn claim(&self, me: User, room: u64, wait: Wait) -> Result<(Chunk, u64)> {
-        match self.try_claim(me, room)? {
-            Some(claimed) => Ok(claimed),
-            None => self.wait_for_message(me, room, wait),
+    /// Claims the next message of at most `room` bytes without waiting. `Some(None)` says that there is
+    /// none; `None` says that it takes more than this: ask `claim_patiently`.
+    ///
+    /// The ordinary case by itself, so that it needs only registers.
+    #[inline(always)]
+    fn claim_at_once(&self, me: User, room: u64) -> Option<Option<(Chunk, u64)>> {
+        let claimed = self.engine.claim_at_once(me, room);
+        if let Some(Some((chunk, _))) = claimed {
+            // Declared dead in between: the sweep may have passed already.
+            if !self.keeps_lease(me) {
+                self.engine.give_back_message(&chunk);
+                return None;
+            }
         }
+        claimed
     }
 
-    #[inline]
+    /// Claims the next message of at most `room` bytes, waiting as `wait` says. `empty` tells that a
+    /// look has just found nothing.
+    #[cold]
+    #[inline(never)]
+    fn claim_patiently(
+        &self,
+        me: User,
+        room: u64,
+        wait: Wait,
+        empty: bool,
+    ) -> Result<(Chunk, u64)> {
+        self.check_lease(me)?;
+        if !empty {
+            if let Some(claimed) = self.try_claim(me, room)? {
+                return Ok(claimed);
+            }
+        }
+        self.wait_for_message(me, room, wait)
+    }
+
     fn try_claim(&self, me: User, room: u64) -> Result<Option<(Chunk, u64)>> {
         match self.engine.claim(me, room).map_err(|f| self.fault(f))? {
             Claimed::Chunk(chunk, length) => {
                 // Declared dead in between: the sweep may have passed already.
-                if let Err(e) = self.check_lease() {
+                if let Err(e) = self.check_lease(me) {
                     self.engine.give_back_message(&chunk);
                     return Err(e);
                 }
@@ -176,37 +222,36 @@ impl Inner {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn wait_for_message(&self, me: User, room: u64, wait: Wait) -> Result<(Chunk, u64)> {
-        let empty = || Error::Empty { object: self.label.clone() };
         if wait.is_try() {
-            return Err(empty());
+            self.count_operation(64)?;
+            return Err(Error::Empty);
         }
         let deadline = Deadline::after(wait, now_ns());
         let waited = block(
-            &self.engine.readable(),
+            || self.engine.readable(),
             &deadline,
-            &self.receiver_spin,
+            Some(&self.receiver_spin),
             || {
                 self.check_open()?;
                 self.try_claim(me, room)
             },
-            || self.look_around(),
+            |now| self.tend(now),
             || self.engine.has_message(),
         )?;
         match waited {
             Waited::Done(claimed) => Ok(claimed),
             Waited::Interrupted => Err(Error::Interrupted),
             Waited::TimedOut => Err(Error::Timeout {
+                object: self.label.clone(),
                 after_ns: deadline.waited_ns(now_ns()),
-                because: Box::new(empty()),
+                because: Box::new(Error::Empty),
             }),
         }
     }
 
     /// What a claimed message says about itself.
-    #[inline]
+    #[inline(always)]
     fn header(&self, chunk: &Chunk, length: u64) -> Header {
         let get = |field| self.engine.field(chunk, field).load(Relaxed);
         let sent = get(chunk::SENT);
@@ -224,7 +269,7 @@ impl Inner {
     ///
     /// # Safety
     /// `to` has room for `length` bytes.
-    #[inline]
+    #[inline(always)]
     unsafe fn copy_out(&self, chunk: &Chunk, length: u64, to: *mut u8) {
         let body = self.engine.geo.classes[chunk.class].body(chunk.index);
         let from = self.engine.region.bytes(body, length);
@@ -239,13 +284,14 @@ impl Inner {
     }
 
     /// Acknowledges: the chunk is free, and a sender that waits for room is woken.
-    #[inline]
+    #[inline(always)]
     fn finish(&self, me: User, chunk: &Chunk) -> Result<()> {
         if !self.engine.free(chunk) {
             return Err(self.lease_lost());
         }
         self.engine.trim(me, chunk);
         self.engine.writable().notify(1);
-        Ok(())
+        self.engine.freed().notify(u32::MAX);
+        if self.is_due(1) { self.tend(now_ns()) } else { Ok(()) }
     }
 }

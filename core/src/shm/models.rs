@@ -26,7 +26,7 @@ fn queue(capacity: u32, spare: u32) -> Arc<Engine> {
 fn queue_of(geo: Geometry) -> Arc<Engine> {
     let region = Region::queue(&geo);
     found(&region, &geo);
-    Arc::new(Engine { region, geo })
+    Arc::new(Engine::new(region, geo))
 }
 
 fn user(engine: &Engine, task: u32) -> User {
@@ -53,22 +53,26 @@ struct Taken {
     position: Position,
 }
 
-/// One participant.
+/// One participant: a process with the queue attached.
 #[derive(Clone)]
 struct Party {
     engine: Arc<Engine>,
     ledger: Arc<Ledger>,
     me: User,
+    /// As a handle has it.
+    cursor: Arc<Word>,
 }
 
 impl Party {
-    fn new(engine: &Arc<Engine>, ledger: &Arc<Ledger>, task: u32) -> Self {
-        Party { engine: engine.clone(), ledger: ledger.clone(), me: user(engine, task) }
+    fn new(engine: &Engine, ledger: &Arc<Ledger>, task: u32) -> Self {
+        // The same memory; what a handle keeps to itself is its own.
+        let engine = Arc::new(Engine::new(engine.region.clone(), engine.geo.clone()));
+        let me = user(&engine, task);
+        Party { engine, ledger: ledger.clone(), me, cursor: Arc::new(Word::new(0)) }
     }
 
     fn allocate(&self, class: usize) -> Option<Chunk> {
-        let cursor = Word::new(0);
-        match self.engine.allocate(self.me, class, &cursor).unwrap() {
+        match self.engine.allocate(self.me, class, &self.cursor).unwrap() {
             Allocation::Chunk(chunk) => Some(chunk),
             _ => None,
         }
@@ -97,6 +101,13 @@ impl Party {
         let Some(chunk) = self.allocate(0) else { return false };
         self.write(&chunk, id);
         self.publish(&chunk, id)
+    }
+
+    /// Sends, and claims a chunk for another message that never comes.
+    fn send_and_look_ahead(&self, id: u64) -> bool {
+        let sent = self.send(id);
+        self.engine.claim_ahead(self.me, &self.cursor);
+        sent
     }
 
     fn take(&self) -> Option<Taken> {

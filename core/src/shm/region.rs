@@ -21,7 +21,7 @@ mod real {
         #[cfg(test)]
         Heap {
             layout: std::alloc::Layout,
-            committed: std::sync::Mutex<u64>,
+            committed: std::sync::Mutex<std::collections::HashMap<u64, u64>>,
             available: u64,
         },
     }
@@ -44,7 +44,10 @@ mod real {
     impl Region {
         /// `length` bytes of a mapping from `offset` on, which must be a multiple of 8.
         pub(crate) fn mapped(mapping: Arc<Mapping>, offset: u64, length: u64) -> Option<Self> {
-            if !offset.is_multiple_of(8) || offset.checked_add(length)? > mapping.len() {
+            if !offset.is_multiple_of(8)
+                || !length.is_multiple_of(8)
+                || offset.checked_add(length)? > mapping.len()
+            {
                 return None;
             }
             // SAFETY: the offset lies inside the mapping, as just checked.
@@ -59,7 +62,7 @@ mod real {
             // SAFETY: the layout has a size above zero.
             let base = unsafe { std::alloc::alloc_zeroed(layout) };
             assert!(!base.is_null());
-            let committed = std::sync::Mutex::new(0);
+            let committed = std::sync::Mutex::default();
             Region {
                 base,
                 length,
@@ -71,8 +74,10 @@ mod real {
         /// The word at `offset`. Offsets come from checked geometry; one outside is our own defect.
         #[inline]
         pub(crate) fn word(&self, offset: u64) -> &Word {
-            assert!(offset.is_multiple_of(8) && offset < self.length && self.length - offset >= 8);
-            // SAFETY: inside the memory and aligned, as just checked; the memory lives as long as
+            debug_assert!(offset.is_multiple_of(8));
+            assert!(offset < self.length);
+            // SAFETY: the base and all offsets are multiples of 8, and so is the length: the word lies
+            // inside the memory; the memory lives as long as
             // `self`; every process reaches these words by atomics alone.
             unsafe { &*self.base.add(offset as usize).cast::<Word>() }
         }
@@ -93,17 +98,19 @@ mod real {
                         if e.raw_os_error() == Some(libc::ENOSPC) {
                             Fault::NoSpace { needed: length }
                         } else {
-                            Fault::System(e)
+                            Fault::System(e.raw_os_error().unwrap_or(libc::EIO))
                         }
                     })
                 }
                 #[cfg(test)]
                 Memory::Heap { committed, available, .. } => {
                     let mut committed = committed.lock().unwrap();
-                    if *committed + length > *available {
+                    let others: u64 =
+                        committed.iter().filter(|(at, _)| **at != offset).map(|(_, n)| n).sum();
+                    if others.saturating_add(length) > *available {
                         return Err(Fault::NoSpace { needed: length });
                     }
-                    *committed += length;
+                    committed.insert(offset, length);
                     Ok(())
                 }
             }
@@ -114,7 +121,9 @@ mod real {
             match &self.memory {
                 Memory::Mapped(mapping) => mapping.punch(self.offset + offset, length),
                 #[cfg(test)]
-                Memory::Heap { committed, .. } => *committed.lock().unwrap() -= length,
+                Memory::Heap { committed, .. } => {
+                    committed.lock().unwrap().remove(&offset);
+                }
             }
         }
     }
@@ -135,11 +144,15 @@ mod model {
     use crate::shm::Fault;
     use crate::shm::layout::{Geometry, at, chunk};
     use crate::sync::{Word, step};
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     /// The model checker's words: those of a queue's or roster's headers and tables, and no bodies.
+    /// A clone is the same memory, as another process has it mapped.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Region(Arc<Memory>);
+
     #[derive(Debug)]
-    pub(crate) struct Region {
+    struct Memory {
         words: Vec<Option<Word>>,
         /// Ranges with memory behind them, offset and length. Not one of the checker's locks: what
         /// the kernel does in one call is one step.
@@ -156,7 +169,7 @@ mod model {
 
         /// The words of a queue.
         pub(crate) fn queue(geo: &Geometry) -> Self {
-            let ring = geo.ring..geo.ring + 8 * geo.capacity as u64;
+            let slot = |offset: u64| (0..geo.capacity as u64).any(|i| geo.slot(i) == offset);
             let headers = |offset: u64| {
                 geo.classes().iter().any(|class| {
                     let last = class.header(class.count - 1) + chunk::SIZE;
@@ -167,24 +180,24 @@ mod model {
             let end = at::USERS + 8 * geo.max_users as u64;
             let ends = geo.classes().iter().map(|c| c.header(c.count));
             let length = ends.max().unwrap_or(0);
-            Self::with(length, |at| at < end || ring.contains(&at) || headers(at))
+            Self::with(length, |at| at < end || slot(at) || headers(at))
         }
 
         fn with(length: u64, wanted: impl Fn(u64) -> bool) -> Self {
-            Region {
+            Region(Arc::new(Memory {
                 words: (0..length / 8).map(|i| wanted(8 * i).then(|| Word::new(0))).collect(),
                 committed: Mutex::new(Vec::new()),
                 commits_left: Mutex::new(None),
-            }
+            }))
         }
 
         pub(crate) fn word(&self, offset: u64) -> &Word {
-            self.words[offset as usize / 8].as_ref().expect("a word of the header or a table")
+            self.0.words[offset as usize / 8].as_ref().expect("a word of the header or a table")
         }
 
         pub(crate) fn commit(&self, offset: u64, length: u64) -> Result<(), Fault> {
             step();
-            let mut left = self.commits_left.lock().unwrap();
+            let mut left = self.0.commits_left.lock().unwrap();
             match *left {
                 Some(0) => {
                     *left = None;
@@ -193,13 +206,14 @@ mod model {
                 Some(n) => *left = Some(n - 1),
                 None => {}
             }
-            self.committed.lock().unwrap().push((offset, length));
+            self.0.committed.lock().unwrap().push((offset, length));
             Ok(())
         }
 
         pub(crate) fn punch(&self, offset: u64, length: u64) {
             step();
-            self.committed
+            self.0
+                .committed
                 .lock()
                 .unwrap()
                 .retain(|&(from, n)| from + n <= offset || offset + length <= from);
@@ -207,12 +221,12 @@ mod model {
 
         /// Lets the commit after the next `n` fail.
         pub(crate) fn fail_commit_after(&self, n: u64) {
-            *self.commits_left.lock().unwrap() = Some(n);
+            *self.0.commits_left.lock().unwrap() = Some(n);
         }
 
         /// Whether all of a range was committed in one piece, and not punched since.
         pub(crate) fn is_committed(&self, offset: u64, length: u64) -> bool {
-            let committed = self.committed.lock().unwrap();
+            let committed = self.0.committed.lock().unwrap();
             committed.iter().any(|&(from, n)| from <= offset && offset + length <= from + n)
         }
     }

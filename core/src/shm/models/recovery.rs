@@ -47,13 +47,13 @@ fn a_sender_dies() {
         "(true, [Some((1, 0)), Some((2, 0))])",
         "(false, [Some((1, 0)), Some((2, 0))])",
     ];
-    check_deaths(Depth { dense: 2, wide: Some(3) }, outcomes, |steps| {
-        let engine = queue(2, 0);
+    check_deaths(Depth { dense: 2, wide: Some(2) }, outcomes, |steps| {
+        let engine = queue(2, 1);
         let ledger = Arc::default();
         let [doomed, a, b] = [1, 2, 3].map(|task| Party::new(&engine, &ledger, task));
         assert!(b.send(1));
         let user = doomed.me;
-        let sweeper = live_and_sweep(steps, doomed, |doomed| doomed.send(2));
+        let sweeper = live_and_sweep(steps, doomed, |doomed| doomed.send_and_look_ahead(2));
         let receiver = thread::spawn(move || received::<2>(&a));
         let received = receiver.join().unwrap();
         let died = sweeper.join().unwrap();
@@ -67,7 +67,7 @@ fn a_sender_dies() {
 #[test]
 fn a_sender_dies_beside_another() {
     let outcomes = &["(true, true)", "(true, false)", "(false, true)", "(false, false)"];
-    check_deaths(Depth { dense: 2, wide: Some(3) }, outcomes, |steps| {
+    check_deaths(Depth { dense: 1, wide: Some(3) }, outcomes, |steps| {
         let engine = queue(1, 1);
         let ledger = Arc::default();
         let [doomed, a, b] = [1, 2, 3].map(|task| Party::new(&engine, &ledger, task));
@@ -127,7 +127,7 @@ fn a_receiver_dies_beside_a_sender() {
 #[test]
 fn a_receiver_dies_giving_back() {
     let outcomes = &["(true, [Some((1, 1))])", "(false, [Some((1, 1))])", "(true, [None])"];
-    check_deaths(Depth { dense: 2, wide: Some(4) }, outcomes, |steps| {
+    check_deaths(Depth { dense: 2, wide: Some(3) }, outcomes, |steps| {
         let engine = queue(1, 0);
         let ledger = Arc::default();
         let [doomed, a, b] = [1, 2, 3].map(|task| Party::new(&engine, &ledger, task));

@@ -8,7 +8,7 @@ use loom::thread;
 #[test]
 fn two_senders_and_one_receiver() {
     check(
-        Depth { dense: 1, wide: Some(3) },
+        Depth { dense: 1, wide: Some(2) },
         &["(true, [true, false], [Some(1), Some(2)])"],
         || {
             let engine = queue(1, 1);
@@ -117,7 +117,7 @@ fn a_message_is_given_back_beside_a_receiver() {
 #[test]
 fn two_messages_are_given_back_at_once() {
     check(
-        Depth { dense: 2, wide: Some(4) },
+        Depth { dense: 2, wide: Some(3) },
         &["[Some(1), Some(2)]", "[Some(2), Some(1)]", "[None, Some(1)]"],
         || {
             let engine = queue(2, 0);
@@ -135,4 +135,27 @@ fn two_messages_are_given_back_at_once() {
             outcome
         },
     );
+}
+
+/// Two threads that send through one handle, and two that receive through another: what a handle
+/// keeps to itself, its threads share.
+#[test]
+fn threads_share_a_handle() {
+    let outcomes = &["[Some(1), Some(2)]", "[Some(2), Some(1)]", "[Some(1), None]", "[None, None]"];
+    check(Depth { dense: 1, wide: Some(1) }, outcomes, || {
+        let engine = queue(1, 1);
+        let ledger = Arc::default();
+        let [a, b] = [1, 2].map(|task| Party::new(&engine, &ledger, task));
+        let receivers = [(); 2].map(|()| {
+            let b = b.clone();
+            thread::spawn(move || b.receive().map(|t| t.id))
+        });
+        let sender = a.clone();
+        let sender = thread::spawn(move || sender.send(1));
+        a.send(2);
+        let received = receivers.map(|r| r.join().unwrap());
+        sender.join().unwrap();
+        audit(&b, &[]);
+        received
+    });
 }

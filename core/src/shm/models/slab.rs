@@ -4,8 +4,8 @@ use super::*;
 use crate::shm::slab::Head;
 use loom::thread;
 
-/// Classes of 192, 1024, 4096, 16384 and 65536 bytes; of the largest, which is committed chunk by
-/// chunk, `large` chunks fit the budget.
+/// Classes of 192, 1024, 4096, 16384 and 65536 bytes; of the largest, whose chunks are given back from
+/// the second on, `large` fit the budget.
 fn queue_with_large(large: u64) -> Arc<Engine> {
     queue_of(Geometry::with_spare(1, 2, 65536, large * 65536, 0, 1).unwrap())
 }
