@@ -341,7 +341,9 @@ fn check_rights(
     let dir = file::stat(dir).map_err(looking)?;
     let roster = file::stat(roster.as_fd()).map_err(looking)?;
     if roster.uid != dir.uid {
-        return Err(foreign(label, roster.uid));
+        // Name the one that is not ours.
+        let whose = if roster.uid == process::euid() { dir.uid } else { roster.uid };
+        return Err(foreign(label, whose));
     }
     match shared {
         None if dir.uid != process::euid() => Err(foreign(label, dir.uid)),
