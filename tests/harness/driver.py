@@ -116,16 +116,12 @@ class Process:
             return False
         data = os.read(self._from, 1 << 20)
         if not data:
-            raise AssertionError(f"{self} ended{self._how()}")
+            self.ended()
+            status = "" if self.child is None else f", status {self.child.returncode}"
+            raise AssertionError(f"{self} ended{status}")
         for tag, answer in self._parser.feed(data):
             self._pending.pop(tag).answer = answer
         return True
-
-    def _how(self) -> str:
-        self.gone = True
-        if self.child is None:
-            return ""
-        return f", exit status {self.child.wait()}"
 
     @property
     def busy(self) -> bool:
