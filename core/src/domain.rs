@@ -11,7 +11,7 @@ use crate::shm::region::Region;
 use crate::shm::roster::{self, Roster, entry};
 use crate::shm::users::Task;
 use crate::sync::{Acquire, Relaxed, Release, Word};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
@@ -85,8 +85,11 @@ pub(crate) struct Inner {
     shared: Option<Shared>,
     roster: Roster,
     label: Arc<str>,
-    /// Never locked through, so that probing does not touch the lease.
-    probe: OwnedFd,
+    /// The roster's file: device and inode.
+    roster_file: (u64, u64),
+    /// A descriptor of the roster that is never locked through, so that probing does not touch the
+    /// lease. Replaced, with the gate held, if other code of this process closed it.
+    probe: Word,
     /// The generation of forks in which the words below were set; 0 before the first. Written with
     /// the gate held, last.
     generation: Word,
@@ -158,7 +161,7 @@ pub struct DomainStat {
 }
 
 /// The domains of this process, so that all handles share one task. Changed with the gate held.
-static OPEN: std::sync::RwLock<Vec<(PathBuf, Weak<Inner>)>> = std::sync::RwLock::new(Vec::new());
+static OPEN: std::sync::RwLock<Vec<Weak<Inner>>> = std::sync::RwLock::new(Vec::new());
 
 impl Domain {
     /// Opens the default domain: the one that `MAILBOAT_DOMAIN` names, else the user's own, named
@@ -183,23 +186,22 @@ impl Domain {
     pub fn with(options: &DomainOptions) -> Result<Domain> {
         let path = place::resolve(options)?;
         let gate = process::gate();
-        let found = {
+        // By what it is and not by how it is written, which may differ for the same directory.
+        let found = place::identity(&path).ok().and_then(|id| {
             let open = OPEN.read().unwrap_or_else(|e| e.into_inner());
-            open.iter().find(|(p, _)| *p == path).and_then(|(_, inner)| inner.upgrade())
-        };
+            open.iter().filter_map(Weak::upgrade).find(|inner| (inner.dev, inner.ino) == id)
+        });
         if let Some(inner) = found {
-            // A directory that was removed and made anew is another domain.
-            let same = place::identity(&path).is_ok_and(|id| id == (inner.dev, inner.ino));
-            if same && options.shared.is_none_or(|s| inner.shared == Some(s)) {
+            if options.shared.is_none_or(|s| inner.shared == Some(s)) {
                 inner.attach(&gate)?;
                 return Ok(Domain { inner });
             }
         }
-        let inner = Arc::new(place::open(path.clone(), options)?);
+        let inner = Arc::new(place::open(path, options)?);
         inner.attach(&gate)?;
         let mut open = OPEN.write().unwrap_or_else(|e| e.into_inner());
-        open.retain(|(p, inner)| *p != path && inner.strong_count() > 0);
-        open.push((path, Arc::downgrade(&inner)));
+        open.retain(|inner| inner.strong_count() > 0);
+        open.push(Arc::downgrade(&inner));
         Ok(Domain { inner })
     }
 
@@ -273,20 +275,25 @@ impl Inner {
     pub(crate) fn attach(&self, gate: &process::Gate) -> Result<Task> {
         let generation = process::generation();
         if self.generation.load(Acquire) == generation {
-            return Ok(Task(self.task.load(Relaxed)));
+            let task = Task(self.task.load(Relaxed));
+            if self.keeps_lease(task) {
+                return Ok(task);
+            }
+            self.forget_lease(task, gate);
         }
         let dir = self.directory()?;
         let lease: OwnedFd = file::open_at(dir.as_fd(), place::ROSTER, true)
             .map_err(|e| Error::system(format!("opening the roster of {}", self.label), e))?
             .into();
-        let same = file::stat(lease.as_fd()).and_then(|a| Ok((a, file::stat(self.probe.as_fd())?)));
-        if !same.is_ok_and(|(a, b)| (a.dev, a.ino) == (b.dev, b.ino)) {
+        let stat = file::stat(lease.as_fd())
+            .map_err(|e| Error::system(format!("looking at the roster of {}", self.label), e))?;
+        if (stat.dev, stat.ino) != self.roster_file {
             return Err(Error::new(
                 ErrorKind::NotFound,
                 format!("{} was removed while it was in use", self.label),
             ));
         }
-        if !process::close_in_child(lease.as_raw_fd(), gate) {
+        if !process::close_in_child(lease.as_raw_fd(), &stat, gate) {
             return Err(Error::new(ErrorKind::TooMany, "this process uses more than 1024 domains"));
         }
         let joined = self.roster.join(
@@ -328,8 +335,40 @@ impl Inner {
     /// Whether a task is dead or gone.
     pub(crate) fn is_dead(&self, task: Task) -> bool {
         self.roster.is_dead(task, |index| {
-            lock::is_held(self.probe.as_fd(), byte_of(index)).unwrap_or(true)
+            let fd = self.probe.load(Acquire) as i32;
+            match is_held(fd, byte_of(index)) {
+                Ok(true) => true,
+                // Only the roster itself can say so.
+                Ok(false) if self.is_roster(fd) => false,
+                _ => self
+                    .renew_probe(fd)
+                    .is_none_or(|fd| is_held(fd, byte_of(index)).unwrap_or(true)),
+            }
         })
+    }
+
+    fn is_roster(&self, fd: i32) -> bool {
+        // SAFETY: only borrowed for one fstat, which is harmless on any number.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        file::stat(fd).is_ok_and(|s| (s.dev, s.ino) == self.roster_file)
+    }
+
+    /// Opens the probe anew after other code of this process closed it. The old number is left alone:
+    /// it may stand for something else by now.
+    #[cold]
+    fn renew_probe(&self, old: i32) -> Option<i32> {
+        let _gate = process::gate();
+        let now = self.probe.load(Acquire) as i32;
+        if now != old {
+            return Some(now);
+        }
+        let fresh = self.open_roster().ok()?;
+        if !self.is_roster(fresh.as_raw_fd()) {
+            return None;
+        }
+        let fresh = fresh.into_raw_fd();
+        self.probe.store(fresh as u64, Release);
+        Some(fresh)
     }
 
     /// Whether the roster still counts this task as alive.
@@ -338,14 +377,24 @@ impl Inner {
         self.roster.word(task.entry(), entry::STATE).load(Acquire) == roster::active(task)
     }
 
-    /// Puts a lease away that was found lost, so that the next use joins anew. The descriptor is not
-    /// closed: its number may stand for something else by now.
+    /// Puts a lease away that was found lost, so that the next use joins anew.
     pub(crate) fn forget_lease(&self, task: Task, gate: &process::Gate) {
         let ours = self.generation.load(Acquire) == process::generation();
         if ours && self.task.load(Relaxed) == task.0 && !self.keeps_lease(task) {
-            process::forget_in_child(self.lease.load(Relaxed) as i32 - 1, gate);
+            let fd = self.lease.load(Relaxed) as i32 - 1;
+            process::forget_in_child(fd, gate);
+            self.close(fd);
             self.lease.store(0, Relaxed);
             self.generation.store(0, Release);
+        }
+    }
+
+    /// Closes a descriptor that should be one of the roster. If other code of this process closed it,
+    /// its number may stand for something else by now, and is left alone.
+    fn close(&self, fd: i32) {
+        if fd >= 0 && self.is_roster(fd) {
+            // SAFETY: this library opened it, and whoever calls this uses it no more.
+            drop(unsafe { OwnedFd::from_raw_fd(fd) });
         }
     }
 
@@ -366,6 +415,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         let gate = process::gate();
+        self.close(self.probe.load(Acquire) as i32);
         // In a forked child that never used the domain the lease is the parent's.
         if self.generation.load(Acquire) != process::generation() {
             return;
@@ -373,16 +423,14 @@ impl Drop for Inner {
         let fd = self.lease.load(Relaxed) as i32 - 1;
         if fd >= 0 && process::forget_in_child(fd, &gate) {
             self.roster.leave(Task(self.task.load(Relaxed)));
-            // SAFETY: `attach` opened this number; whether it is still ours is looked at next.
-            let lease = unsafe { OwnedFd::from_raw_fd(fd) };
-            let ours = file::stat(lease.as_fd())
-                .is_ok_and(|a| file::stat(self.probe.as_fd()).is_ok_and(|b| a.ino == b.ino));
-            if !ours {
-                // Other code of this process closed it, and may have it open as something else.
-                std::mem::forget(lease);
-            }
+            self.close(fd);
         }
     }
+}
+
+fn is_held(fd: i32, at: u64) -> std::io::Result<bool> {
+    // SAFETY: only borrowed for one fcntl, which takes nothing.
+    lock::is_held(unsafe { BorrowedFd::borrow_raw(fd) }, at)
 }
 
 /// The byte of the roster file that an entry's lease is held on: the first of the entry itself.

@@ -151,14 +151,13 @@ pub enum Error {
         max: u64,
     },
     /// See [`ErrorKind::Empty`].
-    #[error("{object} is empty")]
-    Empty {
+    #[error("empty: there is no message just now")]
+    Empty,
+    /// See [`ErrorKind::Timeout`].
+    #[error("{object}: timed out after {:.3} s: {because}", *after_ns as f64 / 1e9)]
+    Timeout {
         /// The port or queue.
         object: Arc<str>,
-    },
-    /// See [`ErrorKind::Timeout`].
-    #[error("timed out after {:.3} s: {because}", *after_ns as f64 / 1e9)]
-    Timeout {
         /// How long was waited, in nanoseconds.
         after_ns: u64,
         /// What stood in the way.
@@ -285,7 +284,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Error::Full { .. } => ErrorKind::Full,
-            Error::Empty { .. } => ErrorKind::Empty,
+            Error::Empty => ErrorKind::Empty,
             Error::Timeout { .. } => ErrorKind::Timeout,
             Error::Closed { .. } => ErrorKind::Closed,
             Error::TooLarge { .. } => ErrorKind::TooLarge,

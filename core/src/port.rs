@@ -7,11 +7,11 @@ use crate::os::clock;
 use crate::os::file::Stat;
 use crate::os::map::Mapping;
 use crate::os::process;
-use crate::queue::{Inner as QueueInner, Queue, QueueOptions, QueueStat, found, read_geometry};
+use crate::queue::{Inner as QueueInner, Queue, QueueOptions, QueueStat, read_geometry};
 use crate::shm::layout::{QUEUE_MAGIC, at};
 use crate::shm::region::Region;
 use crate::shm::users::Task;
-use crate::shm::{Engine, object};
+use crate::shm::{Engine, found, object};
 use crate::sync::Release;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -59,7 +59,7 @@ impl PortOptions {
         self
     }
 
-    /// Sets the memory for messages of more than 192 bytes, in bytes.
+    /// Sets the memory for messages of more than 1 KiB, in bytes.
     pub fn byte_budget(mut self, bytes: u64) -> Self {
         self.queue.byte_budget = Some(bytes);
         self
@@ -96,12 +96,12 @@ impl PortOptions {
 /// messages still in it stay. See [`Queue`] for threads, fork and death.
 #[derive(Clone, Debug)]
 pub struct Port {
-    queue: Queue,
     inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
+    queue: Queue,
     domain: Domain,
     name: String,
     stat: Stat,
@@ -134,7 +134,7 @@ impl std::ops::Deref for Port {
     type Target = Queue;
 
     fn deref(&self) -> &Queue {
-        &self.queue
+        &self.inner.queue
     }
 }
 
@@ -201,8 +201,8 @@ impl Port {
         for _ in 0..100 {
             if domain.inner.publish(kind, name, &file)? {
                 return Ok(Port {
-                    queue: Queue { inner: Arc::new(queue) },
                     inner: Arc::new(Inner {
+                        queue: Queue { inner: Arc::new(queue) },
                         domain: domain.clone(),
                         name: name.to_owned(),
                         stat,
@@ -213,6 +213,7 @@ impl Port {
             }
             match domain.inner.open_living(kind, name, true) {
                 Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) if e.kind() == ErrorKind::Timeout => return Err(e),
                 _ => break,
             }
         }
@@ -252,8 +253,8 @@ impl Port {
             Some((name.to_owned(), owner)),
         )?;
         Ok(Port {
-            queue: Queue { inner: Arc::new(queue) },
             inner: Arc::new(Inner {
+                queue: Queue { inner: Arc::new(queue) },
                 domain: domain.clone(),
                 name: name.to_owned(),
                 stat: object.stat,
@@ -298,7 +299,7 @@ impl Port {
     /// The port in figures. See [`Queue::stat`].
     pub fn stat(&self) -> Result<PortStat> {
         let inner = &*self.inner;
-        let queue = self.queue.stat()?;
+        let queue = inner.queue.stat()?;
         let now = inner
             .domain
             .inner
@@ -329,6 +330,8 @@ impl Drop for Inner {
         if self.goes_with != Some(process::generation()) {
             return;
         }
+        // The mark first: it needs no descriptor, and is what counts.
+        self.queue.inner.close();
         let domain = &self.domain.inner;
         if let Ok(object) = domain.open_object(ObjectKind::PORT, &self.name, true) {
             if (object.stat.dev, object.stat.ino) == (self.stat.dev, self.stat.ino) {

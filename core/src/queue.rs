@@ -13,7 +13,7 @@ use crate::shm::{Fault, layout};
 use crate::sync::Acquire;
 use std::sync::Arc;
 
-pub(crate) use attach::{Inner, found, read_geometry};
+pub(crate) use attach::{Inner, read_geometry};
 pub use hand::{Loan, Receipt, Rejected};
 pub use stat::QueueStat;
 
@@ -25,8 +25,9 @@ pub struct QueueOptions {
     pub capacity: u32,
     /// The largest message, in bytes, 0 to 2^40. Default 16 MiB.
     pub max_message: u64,
-    /// Memory for messages of more than 192 bytes, in bytes. It is taken as it is needed. `None` is
-    /// 64 MiB, or four of the largest messages if that is more.
+    /// Memory for messages of more than 1 KiB, in bytes, counted in buffers of 4 KiB, 16 KiB and so on.
+    /// It is taken as it is needed. `None` is 64 MiB, or four of the largest messages if that is more.
+    /// (Smaller messages are bounded by the capacity.)
     pub byte_budget: Option<u64>,
     /// How many handles may be attached at once, 1 to 4096. Default 256.
     pub max_users: u32,
@@ -65,7 +66,7 @@ impl QueueOptions {
         self
     }
 
-    /// Sets the memory for messages of more than 192 bytes, in bytes.
+    /// Sets the memory for messages of more than 1 KiB, in bytes.
     pub fn byte_budget(mut self, bytes: u64) -> Self {
         self.byte_budget = Some(bytes);
         self

@@ -22,7 +22,8 @@ pub enum Access {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SegmentOptions {
-    /// How far it may grow, in bytes: address space that every user reserves, at no cost in memory.
+    /// How far it may grow, in bytes, rounded up to 4096: address space that every user reserves, at no
+    /// cost in memory.
     /// `None` is its size or 1 GiB, whichever is more.
     pub max_size: Option<u64>,
     /// File mode; `None` is 0600, or in a shared domain the domain's.
@@ -123,7 +124,8 @@ impl Segment {
                  1 <= size <= max_size <= {MAX_SIZE}"
             )));
         }
-        let length = object::BODY + max_size.next_multiple_of(4096);
+        let max_size = max_size.next_multiple_of(4096);
+        let length = object::BODY + max_size;
         let commit = object::BODY + size;
         let file = domain.inner.make_object(&label, options.mode, length, commit)?;
         let segment = Self::map(domain, name, label, &file, length, max_size, Access::ReadWrite)?;
@@ -136,6 +138,7 @@ impl Segment {
             }
             match domain.inner.open_living(ObjectKind::SEGMENT, name, true) {
                 Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) if e.kind() == ErrorKind::Timeout => return Err(e),
                 _ => break,
             }
         }
@@ -239,7 +242,8 @@ impl Segment {
     ///
     /// Errors: [`TooLarge`](ErrorKind::TooLarge) beyond its `max_size`,
     /// [`NoSpace`](ErrorKind::NoSpace) with the figures, [`NotPermitted`](ErrorKind::NotPermitted)
-    /// when opened for reading. Nothing is changed then.
+    /// when opened for reading. The size is as before then; what memory could still be had stays with
+    /// the segment.
     pub fn grow(&self, new_size: u64) -> Result<()> {
         let inner = &*self.inner;
         self.check_writable("grown")?;
@@ -251,8 +255,8 @@ impl Segment {
                 whose: format!("the max_size of {}, set when it was made", inner.label).into(),
             });
         }
-        // Bounded by the pages of the segment: each failed swap means that it grew.
-        loop {
+        // Bounded: each failed swap means that somebody else made it larger in between.
+        for _ in 0..1000 {
             let word = inner.page.word(at::SIZE);
             let size = word.load(Acquire);
             if new_size <= size {
@@ -269,6 +273,7 @@ impl Segment {
                 return Ok(());
             }
         }
+        Err(Error::corrupt(&inner.label, "its size changes without end", "no size", "a size"))
     }
 
     /// Whether its name was deleted. The memory stays usable.

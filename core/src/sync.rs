@@ -94,16 +94,21 @@ pub(crate) fn pause() {
     std::hint::spin_loop();
 }
 
-/// Asks for the cache line at `address` to be brought here for writing. A hint only.
+/// Asks for `lines` cache lines from `word` on to be brought here for writing. A hint only.
 #[inline]
-pub(crate) fn prefetch_write(address: *const u8) {
+pub(crate) fn prefetch_write(word: &Word, lines: usize) {
     #[cfg(all(target_arch = "x86_64", not(miri), not(loom)))]
-    // SAFETY: a prefetch never faults, whatever the address.
-    unsafe {
-        std::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
+    for line in 0..lines {
+        let address = (word as *const Word).cast::<u8>().wrapping_add(64 * line);
+        // SAFETY: a prefetch never faults, whatever the address, and changes nothing.
+        unsafe {
+            std::arch::asm!(
+                "prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly)
+            );
+        }
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri), not(loom))))]
-    let _ = address;
+    let _ = (word, lines);
 }
 
 #[cfg(not(mailboat_steps))]

@@ -13,7 +13,7 @@ use crate::sync::{Relaxed, Release, SeqCst, Word};
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -62,7 +62,7 @@ pub(crate) struct ObjectFile {
 pub(super) fn resolve(options: &DomainOptions) -> Result<PathBuf> {
     let location = match &options.location {
         Some(location) => location.clone(),
-        None => std::env::var("MAILBOAT_DOMAIN").unwrap_or_default(),
+        None => process::environment("MAILBOAT_DOMAIN").unwrap_or_default(),
     };
     if location.contains('\0') {
         return Err(Error::new(ErrorKind::BadName, "the domain's place contains a NUL byte"));
@@ -82,6 +82,21 @@ pub(super) fn resolve(options: &DomainOptions) -> Result<PathBuf> {
     }
     let home = Path::new(HOME).join(format!("mailboat-{}", process::euid()));
     make_private(&home)?;
+    // It could be somebody else's, put there before us.
+    let stat = file::stat(open_directory(&home)?.as_fd())
+        .map_err(|e| bad_place(&home, "cannot be looked at", e))?;
+    if stat.uid != process::euid() || stat.permissions() & 0o077 != 0 {
+        return Err(Error::new(
+            ErrorKind::NotPermitted,
+            format!(
+                "{}, where this user's domains are, belongs to user {} and has mode {:04o}; it must be \
+                 the user's own, with mode 0700",
+                home.display(),
+                stat.uid,
+                stat.permissions()
+            ),
+        ));
+    }
     Ok(home.join(name))
 }
 
@@ -166,17 +181,21 @@ pub(super) fn open(path: PathBuf, options: &DomainOptions) -> Result<Inner> {
             if stat.uid != process::euid() {
                 return Err(foreign(&label, stat.uid));
             }
+            check_new_place(&path, &label, &stat, options.shared.is_some())?;
             make_roster(dir.as_fd(), &label, options.shared, max_tasks)?
         }
     };
     let (roster, shared) = check_roster(&file, &label)?;
-    check_rights(&path, &label, dir.as_fd(), &file, shared)?;
+    check_rights(&path, &label, dir.as_fd(), &file, shared, options.shared.is_some())?;
     if options.shared.is_some() && options.shared != shared {
         return Err(Error::new(
             ErrorKind::AlreadyExists,
             format!("{label} exists already and is not shared in this way"),
         ));
     }
+    let roster_file = file::stat(file.as_fd())
+        .map(|s| (s.dev, s.ino))
+        .map_err(|e| bad_place(&path, "cannot be looked at", e))?;
     Ok(Inner {
         path,
         dev: stat.dev,
@@ -184,11 +203,40 @@ pub(super) fn open(path: PathBuf, options: &DomainOptions) -> Result<Inner> {
         shared,
         roster,
         label,
-        probe: file.into(),
+        roster_file,
+        probe: Word::new(file.into_raw_fd() as u64),
         generation: Word::new(0),
         lease: Word::new(0),
         task: Word::new(0),
     })
+}
+
+/// A directory of the user's own that has no roster yet becomes a domain; but what is open to others
+/// only on purpose, and what holds other things not to be shared by mistake.
+fn check_new_place(path: &Path, label: &str, stat: &file::Stat, share: bool) -> Result<()> {
+    if share {
+        let empty = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+        return empty.then_some(()).ok_or_else(|| {
+            Error::new(
+                ErrorKind::BadDomain,
+                format!("{label} cannot be made: the directory holds other files already"),
+            )
+        });
+    }
+    if stat.permissions() & 0o077 != 0 {
+        return Err(open_to_others(label, stat.permissions()));
+    }
+    Ok(())
+}
+
+fn open_to_others(label: &str, mode: u32) -> Error {
+    Error::new(
+        ErrorKind::NotPermitted,
+        format!(
+            "{label} is open to other users (mode {mode:04o}) although it was not made as a shared \
+             domain; chmod 700 it, or delete it and make a shared one"
+        ),
+    )
 }
 
 fn foreign(label: &str, uid: u32) -> Error {
@@ -283,6 +331,7 @@ fn check_rights(
     dir: std::os::fd::BorrowedFd<'_>,
     roster: &File,
     shared: Option<Shared>,
+    asked_for: bool,
 ) -> Result<()> {
     let looking = |e| bad_place(path, "cannot be looked at", e);
     let dir = file::stat(dir).map_err(looking)?;
@@ -292,14 +341,22 @@ fn check_rights(
     }
     match shared {
         None if dir.uid != process::euid() => Err(foreign(label, dir.uid)),
-        None if dir.permissions() & 0o077 != 0 => Err(Error::new(
-            ErrorKind::NotPermitted,
-            format!(
-                "{label} is open to other users (mode {:04o}) although it was not made as a shared \
-                 domain; chmod 700 it, or delete it and make a shared one",
-                dir.permissions()
-            ),
-        )),
+        None if dir.permissions() & 0o077 != 0 => Err(open_to_others(label, dir.permissions())),
+        // Somebody else could have put it where this user expects a domain of their own.
+        Some(s)
+            if !asked_for
+                && dir.uid != process::euid()
+                && (s.mode & 0o002 != 0 || !process::is_member(s.gid)) =>
+        {
+            Err(Error::new(
+                ErrorKind::NotPermitted,
+                format!(
+                    "{label} is shared by user {} with everybody, or with group {}, of which this user is \
+                     no member; ask for it as a shared domain (group and mode) to use it all the same",
+                    dir.uid, s.gid
+                ),
+            ))
+        }
         Some(s) if dir.permissions() != s.mode || dir.gid != s.gid => Err(Error::new(
             ErrorKind::NotPermitted,
             format!(
@@ -524,9 +581,17 @@ impl Inner {
         let roster = self.open_roster()?;
         let byte = turn_of(&file_name);
         let start = clock::now_ns();
-        while !lock::try_lock(roster.as_fd(), byte)
-            .map_err(|e| Error::system(format!("locking the roster of {}", self.label), e))?
-        {
+        loop {
+            // No child may be forked that would inherit the lock.
+            let _gate = process::gate();
+            if lock::try_lock(roster.as_fd(), byte)
+                .map_err(|e| Error::system(format!("locking the roster of {}", self.label), e))?
+            {
+                let removed = self.unlink_same(kind, name, &file_name, stat);
+                lock::unlock(roster.as_fd(), byte);
+                return removed;
+            }
+            drop(_gate);
             if clock::now_ns() - start > 1_000_000_000 {
                 return Err(Error::new(
                     ErrorKind::Timeout,
@@ -537,12 +602,21 @@ impl Inner {
                     ),
                 ));
             }
-            std::thread::yield_now();
+            std::thread::sleep(std::time::Duration::from_millis(1));
         }
+    }
+
+    fn unlink_same(
+        &self,
+        kind: ObjectKind,
+        name: &str,
+        file_name: &CStr,
+        stat: &file::Stat,
+    ) -> Result<()> {
         let dir = self.directory()?;
-        match file::stat_at(dir.as_fd(), &file_name) {
+        match file::stat_at(dir.as_fd(), file_name) {
             Ok(now) if (now.dev, now.ino) == (stat.dev, stat.ino) => {
-                match file::unlink(dir.as_fd(), &file_name) {
+                match file::unlink(dir.as_fd(), file_name) {
                     Err(e) if e.kind() != io::ErrorKind::NotFound => {
                         Err(Error::system(format!("removing {}", self.object_label(kind, name)), e))
                     }
@@ -596,10 +670,14 @@ impl Inner {
         // A file that is not an object of ours, or of another version, only loses its name.
         let readable = object.check(kind).is_ok() && object.stat.size >= 2 * object::BODY;
         if readable {
-            let region = whole(map(&object.file, 2 * object::BODY, true, &object.label)?);
+            let mapping = map(&object.file, 2 * object::BODY, true, &object.label)?;
+            mapping
+                .commit(0, 2 * object::BODY)
+                .map_err(|_| self.no_space(object.label.clone(), 2 * object::BODY))?;
+            let region = whole(mapping);
             region.word(mark_of(kind)).store(1, SeqCst);
             if kind == ObjectKind::PORT {
-                for event in [layout::at::READABLE, layout::at::WRITABLE] {
+                for event in [layout::at::READABLE, layout::at::WRITABLE, layout::at::FREED] {
                     Event(region.word(object::BODY + event)).notify_all();
                 }
             }

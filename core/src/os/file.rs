@@ -152,6 +152,9 @@ pub(crate) fn unlink(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
 
 pub(crate) fn set_length(file: &File, length: u64) -> io::Result<()> {
     crate::sync::step();
+    if length > super::process::file_size_limit() {
+        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    }
     file.set_len(length)
 }
 

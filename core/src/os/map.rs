@@ -1,6 +1,7 @@
 //! Mappings of files, and the memory behind them.
 #![allow(unsafe_code)]
 
+use crate::sync::{Relaxed, Word};
 use memmap2::{MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
@@ -103,14 +104,16 @@ fn pages_around(offset: u64, length: u64, end: u64) -> (u64, u64) {
 
 /// Whether the kernel has MADV_POPULATE_WRITE (Linux 5.14).
 fn has_populate() -> bool {
-    static ANSWER: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    *ANSWER.get_or_init(|| {
-        if std::env::var_os("MAILBOAT_NO_POPULATE").is_some() {
-            return false;
-        }
+    // A word and not a lock, which a fork could catch half taken.
+    static ANSWER: Word = Word::new(0);
+    if ANSWER.load(Relaxed) == 0 {
+        let forbidden = super::process::environment("MAILBOAT_NO_POPULATE").is_some();
         // SAFETY: an empty range; the call only says whether it knows the advice.
-        unsafe { libc::madvise(std::ptr::null_mut(), 0, libc::MADV_POPULATE_WRITE) == 0 }
-    })
+        let known =
+            unsafe { libc::madvise(std::ptr::null_mut(), 0, libc::MADV_POPULATE_WRITE) == 0 };
+        ANSWER.store(1 + (known && !forbidden) as u64, Relaxed);
+    }
+    ANSWER.load(Relaxed) == 2
 }
 
 /// fallocate(2), which commits memory on tmpfs.

@@ -3,13 +3,14 @@
 use super::offset_error;
 use crate::domain::{Domain, ObjectKind};
 use crate::error::{Error, ErrorKind, Result};
+use crate::os::clock::now_ns;
 use crate::os::process;
 use crate::segment::Segment;
-use crate::shm::layout::{self, Geometry, LAYOUT_VERSION, MAX_CLASSES, QUEUE_MAGIC, at};
+use crate::shm::layout::{self, Geometry, MAX_CLASSES, QUEUE_MAGIC, at};
 use crate::shm::region::Region;
 use crate::shm::users::{Task, User};
-use crate::shm::wait::Spin;
-use crate::shm::{Engine, object};
+use crate::shm::wait::{SLICE_NS, Spin};
+use crate::shm::{Engine, Fault, found, object};
 use crate::sync::{AcqRel, Acquire, Relaxed, Release, SeqCst, Word};
 use std::sync::Arc;
 
@@ -20,33 +21,22 @@ pub(crate) struct Inner {
     pub(crate) domain: Domain,
     /// The port's name and the task that owns it, if this is a port's queue.
     pub(crate) port: Option<(String, Option<Task>)>,
-    /// The generation of forks in which `place`, `word` and `task` were set; 0 if not attached.
+    /// The generation of forks in which `place` and `word` were set; 0 if not attached.
     generation: Word,
     place: Word,
     word: Word,
-    task: Word,
+    /// Operations since the last look after the dead, fruitless ones counting more.
+    operations: Word,
     /// Whether anything was sent or received since attaching: if not, leaving is quick.
     used: Word,
     /// The next message id, or a multiple of the block size: a new block is due.
     next_id: Word,
+    /// Whether the last send found the ring full.
+    pub(crate) was_full: Word,
     /// Where to look for a free chunk, for each class.
     pub(crate) cursors: [Word; MAX_CLASSES],
     pub(crate) receiver_spin: Spin,
     pub(crate) sender_spin: Spin,
-}
-
-/// Writes the header of a new queue, all but the magic number. Its memory must be committed.
-pub(crate) fn found(region: &Region, geo: &Geometry) {
-    let set = |offset, value| region.word(offset).store(value, Relaxed);
-    set(at::VERSION, LAYOUT_VERSION as u64);
-    set(at::TOTAL, geo.total);
-    set(at::CAPACITY, geo.capacity as u64);
-    set(at::MAX_USERS, geo.max_users as u64);
-    set(at::MAX_MESSAGE, geo.max_message);
-    set(at::BYTE_BUDGET, geo.byte_budget);
-    set(at::FLAGS, geo.flags);
-    let count = geo.classes[0].count as u64;
-    set(at::EXTENTS, count | count << 32);
 }
 
 /// The geometry that a queue's header tells, checked. `words` are its first eight.
@@ -94,9 +84,7 @@ pub(super) fn create_in(segment: &Segment, offset: u64, geo: Geometry) -> Result
     }
     let domain = segment.domain().clone();
     let region = region_of(segment, offset, geo.total);
-    region
-        .commit(0, geo.initial_commit())
-        .map_err(|_| domain.inner.no_space(label.clone(), geo.initial_commit()))?;
+    region.commit(0, geo.initial_commit()).map_err(|f| uncommitted(&domain, &label, f))?;
     // While it is being made, the magic number is the maker's task with the top bit set, so that
     // the next one can take over from a maker that died.
     let magic = region.word(at::MAGIC);
@@ -122,8 +110,7 @@ pub(super) fn open_in(segment: &Segment, offset: u64) -> Result<Inner> {
     }
     let page = region_of(segment, offset, layout::PAGE);
     // Reading beyond the segment's size must find memory, not a full file system.
-    page.commit(0, layout::PAGE)
-        .map_err(|_| segment.domain().inner.no_space(label.clone(), layout::PAGE))?;
+    page.commit(0, layout::PAGE).map_err(|f| uncommitted(segment.domain(), &label, f))?;
     let words = std::array::from_fn(|i| page.word(8 * i as u64).load(Acquire));
     if words[0] == 0 || words[0] >> 63 == 1 {
         return absent();
@@ -139,6 +126,14 @@ pub(super) fn open_in(segment: &Segment, offset: u64) -> Result<Inner> {
     }
     let region = region_of(segment, offset, geo.total);
     Inner::new(Engine { region, geo }, label, segment.domain().clone(), None)
+}
+
+fn uncommitted(domain: &Domain, label: &Arc<str>, fault: Fault) -> Error {
+    match fault {
+        Fault::NoSpace { needed } => domain.inner.no_space(label.clone(), needed),
+        Fault::System(e) => Error::system(format!("committing memory for {label}"), e),
+        Fault::Corrupt { what, found, expected } => Error::corrupt(label, what, found, expected),
+    }
 }
 
 fn region_of(segment: &Segment, offset: u64, length: u64) -> Region {
@@ -162,9 +157,10 @@ impl Inner {
             generation: Word::new(0),
             place: Word::new(0),
             word: Word::new(0),
-            task: Word::new(0),
+            operations: Word::new(0),
             used: Word::new(0),
             next_id: Word::new(0),
+            was_full: Word::new(0),
             cursors: [const { Word::new(0) }; MAX_CLASSES],
             receiver_spin: Spin::new(),
             sender_spin: Spin::new(),
@@ -200,9 +196,9 @@ impl Inner {
                 ),
             ));
         };
+        // The word last: who sees it sees the place too, and who sees an old word has lost its lease.
         self.place.store(user.place as u64, Relaxed);
-        self.word.store(user.word, Relaxed);
-        self.task.store(task.0, Relaxed);
+        self.word.store(user.word, Release);
         self.used.store(0, Relaxed);
         self.next_id.store(0, Relaxed);
         self.generation.store(generation, Release);
@@ -220,19 +216,15 @@ impl Inner {
             self.used.store(1, Relaxed);
         }
         self.check_open()?;
-        self.check_lease()?;
-        Ok(self.user())
+        let me = self.user();
+        self.check_lease(me)?;
+        Ok(me)
     }
 
     #[inline]
     pub(super) fn user(&self) -> User {
-        User { place: self.place.load(Relaxed) as u32, word: self.word.load(Relaxed) }
-    }
-
-    /// The task under which this handle is attached.
-    #[inline]
-    pub(crate) fn task(&self) -> Task {
-        Task(self.task.load(Relaxed))
+        let word = self.word.load(Acquire);
+        User { place: self.place.load(Relaxed) as u32, word }
     }
 
     #[inline]
@@ -243,23 +235,22 @@ impl Inner {
         Ok(())
     }
 
-    /// Fails if the roster counts this task as dead; the next call will attach anew.
+    /// Fails if the roster counts the user's task as dead; the next call will attach anew.
     #[inline]
-    pub(crate) fn check_lease(&self) -> Result<()> {
-        if self.domain.inner.keeps_lease(self.task()) { Ok(()) } else { Err(self.lease_lost()) }
+    pub(crate) fn check_lease(&self, me: User) -> Result<()> {
+        if self.domain.inner.keeps_lease(me.task()) { Ok(()) } else { Err(self.lease_lost()) }
     }
 
     #[cold]
     pub(crate) fn lease_lost(&self) -> Error {
         let gate = process::gate();
-        self.domain.inner.forget_lease(self.task(), &gate);
-        self.generation.store(0, Release);
+        // What failed may have been of an earlier attachment, while the present one is well.
+        let task = self.user().task();
+        if !self.domain.inner.keeps_lease(task) {
+            self.domain.inner.forget_lease(task, &gate);
+            self.generation.store(0, Release);
+        }
         Error::LeaseLost { object: self.label.clone() }
-    }
-
-    /// The generation of forks that a loan or receipt belongs to.
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation.load(Relaxed)
     }
 
     /// An id that no other message of the domain has.
@@ -280,21 +271,42 @@ impl Inner {
         }
     }
 
-    /// What a waiting call does once in each slice: look after the dead.
+    /// Counts an operation, and now and then looks after the dead: a process that only ever tries, or
+    /// always finds work, must do so too.
+    #[inline]
+    pub(crate) fn count_operation(&self, weight: u64) -> Result<()> {
+        const OFTEN: u64 = 4096;
+        let count = self.operations.load(Relaxed) + weight;
+        self.operations.store(if count < OFTEN { count } else { 0 }, Relaxed);
+        if count < OFTEN { Ok(()) } else { self.tend(now_ns()) }
+    }
+
+    /// Looks after the dead, if nobody did so for a slice.
     #[cold]
-    pub(crate) fn look_around(&self) -> Result<()> {
-        self.check_open()?;
-        self.check_lease()?;
+    pub(crate) fn tend(&self, now_ns: u64) -> Result<()> {
+        let me = self.user();
+        self.check_lease(me)?;
+        let word = self.engine.region.word(at::LOOKED);
+        let looked = word.load(Relaxed);
+        // A time in the future is nonsense, or of another time namespace.
+        let recent = looked <= now_ns && now_ns - looked < SLICE_NS;
+        if recent || word.swap_if(looked, now_ns, Relaxed).is_err() {
+            return Ok(());
+        }
+        self.look_around(me)
+    }
+
+    /// Clears up after the dead.
+    pub(crate) fn look_around(&self, me: User) -> Result<()> {
         let dead = |task| self.domain.inner.is_dead(task);
-        self.engine.recover(Some(self.task()), dead).map_err(|f| self.fault(f))?;
+        self.engine.recover(Some(me.task()), dead).map_err(|f| self.fault(f))?;
         if let Some((name, Some(owner))) = &self.port {
-            if *owner != self.task() && dead(*owner) {
+            if *owner != me.task() && dead(*owner) {
                 // Opening a port whose owner is dead removes it, and closes it for all.
                 let _ = self.domain.inner.open_living(ObjectKind::PORT, name, true);
-                self.check_open()?;
             }
         }
-        Ok(())
+        self.check_open()
     }
 
     /// Closes the queue for everybody.
@@ -302,6 +314,7 @@ impl Inner {
         self.engine.region.word(at::CLOSED).store(1, SeqCst);
         self.engine.readable().notify_all();
         self.engine.writable().notify_all();
+        self.engine.freed().notify_all();
     }
 
     pub(crate) fn queued(&self) -> Result<u64> {
@@ -323,7 +336,7 @@ impl Drop for Inner {
         // In a forked child that never used the queue the place is the parent's; after a lost lease
         // it is nobody's of ours.
         if self.generation.load(Acquire) != process::generation()
-            || !self.domain.inner.keeps_lease(self.task())
+            || !self.domain.inner.keeps_lease(self.user().task())
         {
             return;
         }

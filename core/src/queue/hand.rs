@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::message::Header;
 use crate::os::process;
 use crate::shm::slab::Chunk;
+use crate::shm::users::User;
 use crate::time::Wait;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Loan {
     inner: Arc<Inner>,
+    owner: User,
     chunk: Chunk,
     size: u64,
     generation: u64,
@@ -47,9 +49,8 @@ impl std::fmt::Debug for Inner {
 }
 
 impl Loan {
-    pub(super) fn new(inner: Arc<Inner>, chunk: Chunk, size: u64) -> Self {
-        let generation = inner.generation();
-        Loan { inner, chunk, size, generation, done: false }
+    pub(super) fn new(inner: Arc<Inner>, owner: User, chunk: Chunk, size: u64) -> Self {
+        Loan { inner, owner, chunk, size, generation: process::generation(), done: false }
     }
 
     /// Bytes that may be written.
@@ -115,7 +116,7 @@ impl Loan {
         } else if self.generation != process::generation() {
             Error::Forked { what: "loan" }
         } else {
-            match self.inner.dispatch_loan(&self.chunk, length, kind, wait) {
+            match self.inner.dispatch_loan(self.owner, &self.chunk, length, kind, wait) {
                 Ok(id) => {
                     self.done = true;
                     return Ok(id);
@@ -134,7 +135,7 @@ impl Drop for Loan {
     fn drop(&mut self) {
         if !self.done && self.generation == process::generation() {
             self.inner.engine.free(&self.chunk);
-            self.inner.engine.writable().notify(1);
+            self.inner.engine.freed().notify(u32::MAX);
         }
     }
 }
@@ -155,8 +156,7 @@ pub struct Receipt {
 
 impl Receipt {
     pub(super) fn new(inner: Arc<Inner>, chunk: Chunk, header: Header) -> Self {
-        let generation = inner.generation();
-        Receipt { inner, chunk, header, generation, done: false }
+        Receipt { inner, chunk, header, generation: process::generation(), done: false }
     }
 
     /// What the message says about itself.

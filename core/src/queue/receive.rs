@@ -36,8 +36,16 @@ impl Queue {
         let inner = &*self.inner;
         let me = inner.enter()?;
         let (chunk, length) = inner.claim(me, u64::MAX, wait)?;
-        // At most the class's size, as claiming has checked.
-        let mut body = Vec::with_capacity(length as usize);
+        let mut body = Vec::new();
+        // At most the class's size, as claiming has checked; which may still be too much for us.
+        if body.try_reserve_exact(length as usize).is_err() {
+            inner.engine.give_back_message(&chunk);
+            inner.engine.readable().notify(1);
+            return Err(Error::system(
+                format!("making room for a message of {length} bytes; it stays in {}", inner.label),
+                std::io::ErrorKind::OutOfMemory.into(),
+            ));
+        }
         // SAFETY: the buffer has room for `length` bytes, and they are written before they count.
         unsafe {
             inner.copy_out(&chunk, length, body.as_mut_ptr());
@@ -126,6 +134,8 @@ impl Queue {
         let inner = &*self.inner;
         let me = inner.enter()?;
         let (chunk, length) = inner.claim(me, u64::MAX, wait)?;
+        // The ring has room already, the chunk is freed later.
+        inner.engine.writable().notify(1);
         Ok(Receipt::new(self.inner.clone(), chunk, inner.header(&chunk, length)))
     }
 
@@ -160,7 +170,7 @@ impl Inner {
         match self.engine.claim(me, room).map_err(|f| self.fault(f))? {
             Claimed::Chunk(chunk, length) => {
                 // Declared dead in between: the sweep may have passed already.
-                if let Err(e) = self.check_lease() {
+                if let Err(e) = self.check_lease(me) {
                     self.engine.give_back_message(&chunk);
                     return Err(e);
                 }
@@ -179,28 +189,29 @@ impl Inner {
     #[cold]
     #[inline(never)]
     fn wait_for_message(&self, me: User, room: u64, wait: Wait) -> Result<(Chunk, u64)> {
-        let empty = || Error::Empty { object: self.label.clone() };
         if wait.is_try() {
-            return Err(empty());
+            self.count_operation(64)?;
+            return Err(Error::Empty);
         }
         let deadline = Deadline::after(wait, now_ns());
         let waited = block(
-            &self.engine.readable(),
+            || self.engine.readable(),
             &deadline,
-            &self.receiver_spin,
+            Some(&self.receiver_spin),
             || {
                 self.check_open()?;
                 self.try_claim(me, room)
             },
-            || self.look_around(),
+            |now| self.tend(now),
             || self.engine.has_message(),
         )?;
         match waited {
             Waited::Done(claimed) => Ok(claimed),
             Waited::Interrupted => Err(Error::Interrupted),
             Waited::TimedOut => Err(Error::Timeout {
+                object: self.label.clone(),
                 after_ns: deadline.waited_ns(now_ns()),
-                because: Box::new(empty()),
+                because: Box::new(Error::Empty),
             }),
         }
     }
@@ -246,6 +257,7 @@ impl Inner {
         }
         self.engine.trim(me, chunk);
         self.engine.writable().notify(1);
-        Ok(())
+        self.engine.freed().notify(u32::MAX);
+        self.count_operation(1)
     }
 }

@@ -110,7 +110,7 @@ impl Queue {
         let class = inner.class_for(size)?;
         let mut patience = Patience { wait, deadline: None };
         let chunk = inner.patiently(&mut patience, |full| inner.allocate(me, class, full))?;
-        Ok(Loan::new(self.inner.clone(), chunk, size))
+        Ok(Loan::new(self.inner.clone(), me, chunk, size))
     }
 }
 
@@ -134,7 +134,7 @@ impl Inner {
         self.dispatch(me, &chunk, message.body.len() as u64, message.kind, patience).inspect_err(
             |_| {
                 self.engine.free(&chunk);
-                self.engine.writable().notify(1);
+                self.engine.freed().notify(u32::MAX);
             },
         )
     }
@@ -149,20 +149,28 @@ impl Inner {
         kind: u32,
         patience: &mut Patience,
     ) -> Result<u64> {
+        // The chunk may be of an attachment that was lost meanwhile.
+        self.check_lease(me)?;
         let id = self.message_id();
         let set = |field, value| self.engine.field(chunk, field).store(value, Relaxed);
         set(chunk::LENGTH, length);
         set(chunk::KIND, kind as u64);
         set(chunk::ID, id);
-        set(chunk::SENDER, self.task().0);
+        set(chunk::SENDER, me.task().0);
         let stamped = self.engine.geo.flags & FLAG_TIMESTAMPS != 0;
         set(chunk::SENT, if stamped { now_ns() } else { 0 });
-        let _ = me;
         self.patiently(patience, |full| {
+            if self.was_full.load(Relaxed) != 0
+                && self.engine.is_full().map_err(|f| self.fault(f))?
+            {
+                *full = Some(self.at_capacity());
+                return Ok(None);
+            }
             let published = self.engine.publish(chunk).map_err(|f| self.fault(f))?;
             Ok(match published {
                 Published::Done => Some(()),
                 Published::Full => {
+                    self.was_full.store(1, Relaxed);
                     *full = Some(self.at_capacity());
                     None
                 }
@@ -170,20 +178,23 @@ impl Inner {
         })?;
         // Whoever sweeps after us first declares us dead; if that has not happened by now, then the
         // sweep will find the message published.
-        self.check_lease()?;
+        self.check_lease(me)?;
+        self.count_operation(1)?;
         Ok(id)
     }
 
     /// Dispatches a loan's chunk and wakes a receiver.
     pub(super) fn dispatch_loan(
         &self,
+        owner: User,
         chunk: &Chunk,
         length: u64,
         kind: u32,
         wait: Wait,
     ) -> Result<u64> {
-        let me = self.enter()?;
-        let id = self.dispatch(me, chunk, length, kind, &mut Patience { wait, deadline: None })?;
+        self.enter()?;
+        let id =
+            self.dispatch(owner, chunk, length, kind, &mut Patience { wait, deadline: None })?;
         self.engine.readable().notify(1);
         Ok(id)
     }
@@ -191,9 +202,13 @@ impl Inner {
     /// A chunk, if neither the ring nor the memory is full.
     #[inline]
     fn reserve(&self, me: User, class: usize, full: &mut Option<Full>) -> Result<Option<Chunk>> {
-        if self.engine.is_full().map_err(|f| self.fault(f))? {
-            *full = Some(self.at_capacity());
-            return Ok(None);
+        // Looking costs a cache line; so only when the last send found it full.
+        if self.was_full.load(Relaxed) != 0 {
+            if self.engine.is_full().map_err(|f| self.fault(f))? {
+                *full = Some(self.at_capacity());
+                return Ok(None);
+            }
+            self.was_full.store(0, Relaxed);
         }
         self.allocate(me, class, full)
     }
@@ -203,6 +218,11 @@ impl Inner {
         let cursor = &self.cursors[class];
         match self.engine.allocate(me, class, cursor).map_err(|f| self.fault(f))? {
             Allocation::Chunk(chunk) => return Ok(Some(chunk)),
+            // Say the simpler thing where both are true.
+            Allocation::Exhausted if self.engine.is_full().map_err(|f| self.fault(f))? => {
+                self.was_full.store(1, Relaxed);
+                *full = Some(self.at_capacity());
+            }
             Allocation::Exhausted => {
                 let count = self.engine.geo.classes[class].count as u64;
                 *full = Some(Full { limit: FullLimit::Buffers, used: count, max: count });
@@ -240,29 +260,39 @@ impl Inner {
     fn wait_for_room<T>(
         &self,
         patience: &mut Patience,
-        mut full: Option<Full>,
+        full: Option<Full>,
         mut attempt: impl FnMut(&mut Option<Full>) -> Result<Option<T>>,
     ) -> Result<T> {
         if patience.wait.is_try() {
+            self.count_operation(64)?;
             return Err(self.full(full));
         }
         let deadline =
             *patience.deadline.get_or_insert_with(|| Deadline::after(patience.wait, now_ns()));
+        let full = std::cell::Cell::new(full);
+        let for_chunks =
+            || full.get().is_some_and(|full| !matches!(full.limit, FullLimit::Capacity));
         let waited = block(
-            &self.engine.writable(),
+            || if for_chunks() { self.engine.freed() } else { self.engine.writable() },
             &deadline,
-            &self.sender_spin,
+            // Looking for a chunk is long, and takes lines from those who must free one.
+            (!for_chunks()).then_some(&self.sender_spin),
             || {
                 self.check_open()?;
-                attempt(&mut full)
+                let mut why = full.get();
+                let done = attempt(&mut why);
+                full.set(why);
+                done
             },
-            || self.look_around(),
+            |now| self.tend(now),
             || !self.engine.is_full().unwrap_or(false),
         )?;
+        let full = full.get();
         match waited {
             Waited::Done(done) => Ok(done),
             Waited::Interrupted => Err(Error::Interrupted),
             Waited::TimedOut => Err(Error::Timeout {
+                object: self.label.clone(),
                 after_ns: deadline.waited_ns(now_ns()),
                 because: Box::new(self.full(full)),
             }),

@@ -24,9 +24,9 @@ pub struct QueueStat {
     pub given_back: u64,
     /// The largest message, in bytes.
     pub max_message: u64,
-    /// Memory for messages of more than 192 bytes, at most.
+    /// Memory for messages of more than 1 KiB, at most.
     pub byte_budget: u64,
-    /// Memory for messages of more than 192 bytes, at present.
+    /// Memory for messages of more than 1 KiB, at present.
     pub bytes_committed: u64,
     /// Handles attached.
     pub users: u32,
@@ -56,8 +56,8 @@ impl Queue {
         let engine = &inner.engine;
         let fault = |f| inner.fault(f);
         if !self.is_closed() {
-            inner.enter()?;
-            inner.look_around()?;
+            let me = inner.enter()?;
+            inner.look_around(me)?;
         }
         let (mut in_hand, mut given_back, mut owned) = (0, 0, 0u64);
         engine

@@ -23,7 +23,7 @@ pub(crate) mod at {
     pub(crate) const MAX_USERS: u64 = 32;
     /// Largest message in bytes.
     pub(crate) const MAX_MESSAGE: u64 = 40;
-    /// Bytes of payload memory for messages above the small class.
+    /// Bytes of payload memory for the large classes.
     pub(crate) const BYTE_BUDGET: u64 = 48;
     /// Bit 0: messages carry a sent time.
     pub(crate) const FLAGS: u64 = 56;
@@ -34,27 +34,31 @@ pub(crate) mod at {
     /// High half: how often orphans were made; low half: up to which of these nothing is left.
     pub(crate) const ORPHANS: u64 = 72;
 
-    // One line each: these are what cores would fight for.
+    // Two lines each, since processors fetch lines in pairs: these are what cores would fight for.
     /// Position at or before the next free slot. Written by whoever publishes or helps.
     pub(crate) const TAIL: u64 = 128;
     /// Position at or before the first full slot. Written by whoever claims or helps.
-    pub(crate) const HEAD: u64 = 192;
+    pub(crate) const HEAD: u64 = 256;
     /// Event: there may be a message.
-    pub(crate) const READABLE: u64 = 256;
-    /// Event: there may be room.
-    pub(crate) const WRITABLE: u64 = 320;
+    pub(crate) const READABLE: u64 = 384;
+    /// Event: there may be room in the ring.
+    pub(crate) const WRITABLE: u64 = 512;
+    /// Event: a chunk may be free.
+    pub(crate) const FREED: u64 = 520;
 
-    // Line 6: counters, for people.
+    // Counters, for people.
     /// Messages handed out again.
-    pub(crate) const REDELIVERED: u64 = 384;
+    pub(crate) const REDELIVERED: u64 = 640;
     /// Users whose death was cleared up.
-    pub(crate) const DEATHS: u64 = 392;
+    pub(crate) const DEATHS: u64 = 648;
+    /// When somebody last looked after the dead, in nanoseconds on CLOCK_MONOTONIC. A hint, so that
+    /// of many who wait only one looks.
+    pub(crate) const LOOKED: u64 = 656;
 
-    /// One word for each size class: low half, chunks that are usable; high half, chunks whose
-    /// memory is accounted for (larger while somebody extends the class).
-    pub(crate) const EXTENTS: u64 = 448;
+    /// One word for each size class: how many of its chunks are usable.
+    pub(crate) const EXTENTS: u64 = 704;
     /// The table of users.
-    pub(crate) const USERS: u64 = 640;
+    pub(crate) const USERS: u64 = 896;
 }
 
 /// Offsets of the words of a chunk's header.
@@ -90,8 +94,11 @@ pub(crate) const MAX_TOTAL: u64 = 1 << 46;
 pub(crate) const MAX_CLASSES: usize = 18;
 /// Body bytes of the smallest class: 256 less the header.
 pub(crate) const SMALL: u64 = 192;
-/// From this size on chunks are committed and given back one by one.
-pub(crate) const LARGE: u64 = 64 << 10;
+/// From this size on chunks are whole pages: committed, charged to the byte budget and given back one
+/// by one.
+pub(crate) const LARGE: u64 = PAGE;
+/// From this size on chunks beyond those to be kept are given back as soon as they are free.
+pub(crate) const TRIM: u64 = 64 << 10;
 
 /// One size class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,6 +111,10 @@ pub(crate) struct Class {
     pub(crate) first: u32,
     /// Chunks from this index on are given back to the system when freed.
     pub(crate) keep: u32,
+    /// How far apart chunks are that are used one after the other. Small chunks lie more than a page
+    /// apart then, so that a processor that reads one does not fetch, by guess, the next ones away
+    /// from the one that is about to write them.
+    pub(crate) stride: u32,
     pub(crate) headers: u64,
     pub(crate) header_stride: u64,
     pub(crate) bodies: u64,
@@ -127,10 +138,9 @@ impl Class {
         self.bodies + index as u64 * self.body_stride
     }
 
-    /// How many chunks an extension adds: some 64 KiB, so that growing is rare but never much.
-    pub(crate) fn step(&self) -> u32 {
-        if self.is_large() { 1 } else { ((64 << 10) / self.body_stride.max(1)).max(1) as u32 }
-    }
+    /// How many chunks an extension adds, so that growing is rare but never much: a page of headers,
+    /// and of small bodies some 64 KiB.
+    pub(crate) const STEP: u32 = 64;
 }
 
 /// What a queue is made of; copied to private memory and checked when attaching.
@@ -197,12 +207,12 @@ impl Geometry {
         }
         let sizes = class_sizes(max_message);
         let largest = *sizes.last().expect("there is always the small class");
-        if sizes.len() > 1 && byte_budget < largest {
+        if largest >= LARGE && byte_budget < largest {
             return Err(format!(
                 "byte_budget {byte_budget} is less than one message of the largest size ({largest} bytes)"
             ));
         }
-        let ring = (at::USERS + 8 * max_users as u64).next_multiple_of(LINE);
+        let ring = (at::USERS + 8 * max_users as u64).next_multiple_of(2 * LINE);
         let mut end = ring + 8 * capacity as u64;
         let mut first = 0u32;
         let mut classes = [Class::default(); MAX_CLASSES];
@@ -214,16 +224,17 @@ impl Geometry {
         };
         for (k, &size) in sizes.iter().enumerate() {
             let most = capacity + spare;
-            let fits = if k == 0 { u64::MAX } else { byte_budget / size };
+            let fits = if size < LARGE { u64::MAX } else { byte_budget / size };
             let count = (most as u64).min(fits).max(1) as u32;
             let class = &mut classes[k];
-            *class = Class { size, count, first, keep: u32::MAX, ..Class::default() };
+            *class = Class { size, count, first, keep: u32::MAX, stride: 1, ..Class::default() };
             if k == 0 {
                 // Header and body side by side, so that a small message is two cache lines.
                 class.headers = end.next_multiple_of(256);
                 class.header_stride = chunk::SIZE + SMALL;
                 class.bodies = class.headers + chunk::SIZE;
                 class.body_stride = class.header_stride;
+                class.stride = stride_for(count);
                 end = class.headers + class.header_stride * count as u64;
             } else {
                 class.headers = end.next_multiple_of(PAGE);
@@ -233,7 +244,7 @@ impl Geometry {
                 let bodies = size.checked_mul(count as u64).ok_or_else(too_big)?;
                 end = class.bodies.checked_add(bodies).ok_or_else(too_big)?;
             }
-            if class.is_large() {
+            if size >= TRIM {
                 class.keep = (byte_budget / 4 / size).clamp(1, u32::MAX as u64) as u32;
             }
             if end > MAX_TOTAL {
@@ -287,6 +298,12 @@ impl Geometry {
     }
 }
 
+/// A prime that does not divide `count`: the least above 16 that is less than it.
+fn stride_for(count: u32) -> u32 {
+    const PRIMES: [u32; 10] = [17, 19, 23, 29, 31, 37, 41, 43, 47, 53];
+    PRIMES.into_iter().find(|&p| p < count && !count.is_multiple_of(p)).unwrap_or(1)
+}
+
 /// 192 bytes, then 1 KiB and growing by 4, up to the largest message.
 fn class_sizes(max_message: u64) -> Vec<u64> {
     let mut sizes = vec![SMALL];
@@ -305,8 +322,9 @@ fn class_sizes(max_message: u64) -> Vec<u64> {
 
 const _: () = {
     assert!(at::EXTENTS + 8 * MAX_CLASSES as u64 <= at::USERS);
-    assert!(at::USERS.is_multiple_of(LINE) && at::TAIL.is_multiple_of(LINE));
-    assert!(at::HEAD.is_multiple_of(LINE) && at::READABLE.is_multiple_of(LINE));
+    assert!(at::USERS.is_multiple_of(2 * LINE) && at::TAIL.is_multiple_of(2 * LINE));
+    assert!(at::HEAD.is_multiple_of(2 * LINE) && at::READABLE.is_multiple_of(2 * LINE));
+    assert!(at::WRITABLE.is_multiple_of(2 * LINE));
     assert!(chunk::MEMORY + 8 == chunk::SIZE && chunk::SIZE == LINE);
     assert!((chunk::SIZE + SMALL).is_power_of_two());
 };

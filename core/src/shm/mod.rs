@@ -19,7 +19,8 @@ mod tests;
 pub(crate) mod users;
 pub(crate) mod wait;
 
-use layout::Geometry;
+use crate::sync::Relaxed;
+use layout::{Geometry, LAYOUT_VERSION, at};
 use region::Region;
 
 /// What shared memory can answer besides success; the nouns above add names to it.
@@ -43,3 +44,17 @@ pub(crate) struct Engine {
 /// How often a loop that somebody else's progress can prolong goes round before the memory is
 /// called corrupt. An honest neighbour cannot reach it; a hostile one wins a few milliseconds.
 pub(crate) const PATIENCE: u32 = 100_000;
+
+/// Writes the header of a new queue, all but the magic number. Its memory must be committed.
+pub(crate) fn found(region: &Region, geo: &Geometry) {
+    let set = |offset, value| region.word(offset).store(value, Relaxed);
+    set(at::VERSION, LAYOUT_VERSION as u64);
+    set(at::TOTAL, geo.total);
+    set(at::CAPACITY, geo.capacity as u64);
+    set(at::MAX_USERS, geo.max_users as u64);
+    set(at::MAX_MESSAGE, geo.max_message);
+    set(at::BYTE_BUDGET, geo.byte_budget);
+    set(at::FLAGS, geo.flags);
+    let count = geo.classes[0].count as u64;
+    set(at::EXTENTS, count);
+}

@@ -14,33 +14,39 @@ impl Engine {
     /// Settles every chunk that names `user`, then frees its place. The user must be dead, or be the
     /// caller with nothing more under way. True for the one who freed the place.
     pub(crate) fn sweep(&self, user: User) -> Result<bool, Fault> {
+        let mut orphans = false;
         for k in 0..self.geo.class_count {
             for index in 0..self.extent(k)? {
-                if !self.settle(user, k, index) {
-                    return Ok(false);
+                match self.settle(user, k, index) {
+                    None => return Ok(false),
+                    Some(orphan) => orphans |= orphan,
                 }
             }
         }
-        self.announce_orphans();
+        // Whoever made them may have died before saying so.
+        if orphans {
+            self.announce_orphans();
+        }
         let removed = self.remove_user(user);
-        self.readable().notify_all();
-        self.writable().notify_all();
+        self.readable().notify(u32::MAX);
+        self.writable().notify(u32::MAX);
+        self.freed().notify(u32::MAX);
         Ok(removed)
     }
 
-    /// One chunk. False if somebody else has finished the whole sweep.
-    fn settle(&self, user: User, k: usize, index: u32) -> bool {
+    /// One chunk: whether it is an orphan now. `None` if somebody else has finished the whole sweep.
+    fn settle(&self, user: User, k: usize, index: u32) -> Option<bool> {
         let class = &self.geo.classes[k];
         let word = self.chunk_word(class, index, chunk::HEAD);
         let head = Head(word.load(SeqCst));
         if head.owner() != user.owner() {
-            return true;
+            return Some(head.state() == state::ORPHAN);
         }
         let target = Position(self.chunk_word(class, index, chunk::TARGET).load(Acquire));
         // The place may have a new user by now, and the head may be that user's. If the old user is
         // still there after the head was read, then the head is the old user's.
         if !self.is_attached(user) {
-            return false;
+            return None;
         }
         let number = class.first + index;
         let bound = Slot::full(target.lap(), number, head.generation());
@@ -61,6 +67,6 @@ impl Engine {
             _ => head.to(state::FREE, 0),
         };
         let _ = word.swap_if(head.0, settled.0, SeqCst);
-        true
+        Some(settled.state() == state::ORPHAN)
     }
 }

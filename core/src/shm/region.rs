@@ -44,7 +44,10 @@ mod real {
     impl Region {
         /// `length` bytes of a mapping from `offset` on, which must be a multiple of 8.
         pub(crate) fn mapped(mapping: Arc<Mapping>, offset: u64, length: u64) -> Option<Self> {
-            if !offset.is_multiple_of(8) || offset.checked_add(length)? > mapping.len() {
+            if !offset.is_multiple_of(8)
+                || !length.is_multiple_of(8)
+                || offset.checked_add(length)? > mapping.len()
+            {
                 return None;
             }
             // SAFETY: the offset lies inside the mapping, as just checked.
@@ -71,8 +74,10 @@ mod real {
         /// The word at `offset`. Offsets come from checked geometry; one outside is our own defect.
         #[inline]
         pub(crate) fn word(&self, offset: u64) -> &Word {
-            assert!(offset.is_multiple_of(8) && offset < self.length && self.length - offset >= 8);
-            // SAFETY: inside the memory and aligned, as just checked; the memory lives as long as
+            debug_assert!(offset.is_multiple_of(8));
+            assert!(offset < self.length);
+            // SAFETY: the base and all offsets are multiples of 8, and so is the length: the word lies
+            // inside the memory; the memory lives as long as
             // `self`; every process reaches these words by atomics alone.
             unsafe { &*self.base.add(offset as usize).cast::<Word>() }
         }

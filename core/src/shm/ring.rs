@@ -4,7 +4,7 @@ use super::layout::{at, chunk};
 use super::slab::{Chunk, Head, state};
 use super::users::User;
 use super::{Engine, Fault, PATIENCE};
-use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word};
+use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word, prefetch_write};
 
 /// A place in the endless sequence of messages: which lap, which slot.
 /// Bits 0..26 the slot, bits 26..64 the lap, so that any capacity works without a division.
@@ -169,19 +169,20 @@ impl Engine {
     pub(crate) fn publish(&self, chunk: &Chunk) -> Result<Published, Fault> {
         for _ in 0..PATIENCE {
             let tail = self.position(at::TAIL)?;
-            let word = self.slot(tail.index());
-            let slot = Slot(word.load(SeqCst));
-            match slot.laps_ahead(tail.lap()) {
-                0 if slot.is_nil() => {
-                    // Recovery finds out by this whether the chunk was published.
-                    self.field(chunk, chunk::TARGET).store(tail.0, Relaxed);
-                    let full = Slot::full(tail.lap(), chunk.number, chunk.head.generation());
-                    // SeqCst: releases the body, and comes before the look at the sleepers' flag.
-                    if word.swap_if(slot.0, full.0, SeqCst).is_ok() {
-                        self.advance(at::TAIL, tail);
-                        return Ok(Published::Done);
-                    }
+            // Recovery finds out by this whether the chunk was published.
+            self.field(chunk, chunk::TARGET).store(tail.0, Relaxed);
+            let empty = Slot::empty(tail.lap());
+            let full = Slot::full(tail.lap(), chunk.number, chunk.head.generation());
+            // Without a look first, so that the line comes here once, for writing.
+            // SeqCst: releases the body, and comes before the look at the sleepers' flag.
+            let slot = match self.slot(tail.index()).swap_if(empty.0, full.0, SeqCst) {
+                Ok(_) => {
+                    self.advance(at::TAIL, tail);
+                    return Ok(Published::Done);
                 }
+                Err(slot) => Slot(slot),
+            };
+            match slot.laps_ahead(tail.lap()) {
                 0.. => self.advance(at::TAIL, tail),
                 _ if self.holds_message(slot)? => return Ok(Published::Full),
                 _ => self.empty(tail.index(), slot),
@@ -236,12 +237,39 @@ impl Engine {
     pub(crate) fn claim(&self, me: User, room: u64) -> Result<Claimed, Fault> {
         let orphans = self.region.word(at::ORPHANS).load(Acquire);
         if orphans >> 32 != orphans & 0xffff_ffff {
+            return self.claim_any(me, room, orphans);
+        }
+        match self.claim_first(me, room)? {
+            Claimed::Empty => {}
+            other => return Ok(other),
+        }
+        // Empty only if nothing was given back while the ring was looked at.
+        match self.region.word(at::ORPHANS).load(Acquire) {
+            now if now == orphans => Ok(Claimed::Empty),
+            now => self.claim_any(me, room, now),
+        }
+    }
+
+    /// The same where there may be orphans.
+    #[cold]
+    fn claim_any(&self, me: User, room: u64, mut orphans: u64) -> Result<Claimed, Fault> {
+        // Bound: each round means that somebody gave a message back in between.
+        for _ in 0..16 {
             match self.claim_orphan(me, room, orphans)? {
                 Claimed::Empty => {}
                 other => return Ok(other),
             }
+            match self.claim_first(me, room)? {
+                Claimed::Empty => {}
+                other => return Ok(other),
+            }
+            let now = self.region.word(at::ORPHANS).load(Acquire);
+            if now >> 32 == orphans >> 32 {
+                break;
+            }
+            orphans = now;
         }
-        self.claim_first(me, room)
+        Ok(Claimed::Empty)
     }
 
     #[inline]
@@ -264,7 +292,10 @@ impl Engine {
             let (class, chunk_index) = self.locate(slot.number())?;
             let k = &self.geo.classes[class];
             let header = self.chunk_word(k, chunk_index, chunk::HEAD);
-            prefetch(header);
+            // Both lines are about to be written here; fetching them together hides one behind the
+            // other.
+            prefetch_write(header, 2);
+            prefetch_write(word, 1);
             let head = Head(header.load(Acquire));
             let length = self.chunk_word(k, chunk_index, chunk::LENGTH).load(Acquire);
             // If the slot is still the same, head and length belong to this very message: a chunk
@@ -286,10 +317,23 @@ impl Engine {
             }
             self.empty(index, slot);
             self.advance(at::HEAD, at_head);
+            self.prefetch_next(at_head);
             let chunk = Chunk { number: slot.number(), class, index: chunk_index, head: reading };
             return self.checked(me, chunk, length);
         }
         Err(no_progress())
+    }
+
+    /// If the next message is there already, fetches its chunk while this one is being read.
+    #[inline]
+    fn prefetch_next(&self, at_head: Position) {
+        let next = at_head.next(self.geo.capacity);
+        let slot = Slot(self.slot(next.index()).load(Relaxed));
+        if !slot.is_nil() {
+            if let Some((class, index)) = self.geo.locate(slot.number()) {
+                prefetch_write(self.chunk_word(&self.geo.classes[class], index, chunk::HEAD), 2);
+            }
+        }
     }
 
     /// A claimed chunk whose length was read from shared memory.
@@ -300,6 +344,7 @@ impl Engine {
             // Nobody can ever read it; keep it out of everybody's way.
             self.free(&chunk);
             self.trim(me, &chunk);
+            self.freed().notify(u32::MAX);
             return Err(Fault::Corrupt {
                 what: "a message is longer than its memory; it was dropped",
                 found: length,
@@ -310,9 +355,9 @@ impl Engine {
     }
 
     /// Takes the oldest message that was given back.
-    #[cold]
     fn claim_orphan(&self, me: User, room: u64, seen: u64) -> Result<Claimed, Fault> {
-        for _ in 0..PATIENCE {
+        // Bound: each round means that another receiver took the one found.
+        for _ in 0..16 {
             let mut oldest: Option<(u64, Chunk, u64)> = None;
             self.each_chunk(|k, index, head| {
                 if head.state() != state::ORPHAN {
@@ -343,7 +388,7 @@ impl Engine {
                 return self.checked(me, chunk, length);
             }
         }
-        Err(no_progress())
+        Ok(Claimed::Empty)
     }
 
     /// Calls `each` for every usable chunk.
@@ -378,24 +423,34 @@ impl Engine {
         if orphans >> 32 != orphans & 0xffff_ffff {
             return true;
         }
-        let Ok(head) = self.position(at::HEAD) else { return true };
-        let slot = Slot(self.slot(head.index()).load(SeqCst));
-        !(slot.laps_ahead(head.lap()) == 0 && slot.is_nil())
+        // What cannot be right is for the next receiver to find out.
+        self.help().is_ok_and(|empty| !empty)
+    }
+
+    /// Moves head and tail on where those died who should have; whether the ring is empty.
+    fn help(&self) -> Result<bool, Fault> {
+        for _ in 0..PATIENCE {
+            let head = self.position(at::HEAD)?;
+            let slot = Slot(self.slot(head.index()).load(SeqCst));
+            match slot.laps_ahead(head.lap()) {
+                1.. => self.advance(at::HEAD, head),
+                0 if slot.is_nil() => return Ok(true),
+                0 if !self.holds_message(slot)? => self.empty(head.index(), slot),
+                0 => return Ok(false),
+                _ => {}
+            }
+        }
+        Err(no_progress())
     }
 
     /// Messages in the ring just now. A snapshot.
     pub(crate) fn queued(&self) -> Result<u64, Fault> {
+        self.help()?;
+        self.is_full()?;
         let head = self.position(at::HEAD)?.count(self.geo.capacity);
         let tail = self.position(at::TAIL)?.count(self.geo.capacity);
         Ok((tail.wrapping_sub(head) as i64).clamp(0, self.geo.capacity as i64) as u64)
     }
-}
-
-#[inline]
-fn prefetch(word: &Word) {
-    let address = (word as *const Word).cast::<u8>();
-    crate::sync::prefetch_write(address);
-    crate::sync::prefetch_write(address.wrapping_add(64));
 }
 
 #[cold]

@@ -3,10 +3,10 @@
 //! There is no free list: the state word of each chunk says all, and a finder goes round from where
 //! it last found one. A process that dies leaves nothing half linked.
 
-use super::layout::{Class, PAGE, at, chunk};
+use super::layout::{Class, at, chunk};
 use super::users::User;
 use super::{Engine, Fault};
-use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word};
+use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word, prefetch_write};
 
 /// States of a chunk.
 pub(crate) mod state {
@@ -88,6 +88,13 @@ pub(crate) struct Chunk {
     pub(crate) head: Head,
 }
 
+/// The next index of a walk that visits all of `0..usable`; `stride` has no factor in common with it.
+#[inline]
+fn step_on(index: u32, stride: u32, usable: u32) -> u32 {
+    let next = index + stride;
+    if next >= usable { next - usable } else { next }
+}
+
 const CHARGED: u64 = 1;
 const READY: u64 = 2;
 
@@ -123,64 +130,69 @@ impl Engine {
     /// after their memory was committed.
     #[inline]
     pub(crate) fn extent(&self, k: usize) -> Result<u32, Fault> {
-        self.check_extent(k, self.extent_word(k).load(Acquire)).map(|(usable, _)| usable)
-    }
-
-    fn check_extent(&self, k: usize, word: u64) -> Result<(u32, u32), Fault> {
-        let (usable, charged) = (word as u32, (word >> 32) as u32);
-        let count = self.geo.classes[k].count;
-        if usable > charged || charged > count {
+        let usable = self.extent_word(k).load(Acquire);
+        let count = self.geo.classes[k].count as u64;
+        if usable > count {
             return Err(Fault::Corrupt {
                 what: "more chunks in use than the class has",
-                found: word,
-                expected: count as u64,
+                found: usable,
+                expected: count,
             });
         }
-        Ok((usable, charged))
+        Ok(usable as u32)
     }
 
     /// Finds a FREE chunk and makes it ours. `cursor` is where this handle goes on looking.
     #[inline]
     pub(crate) fn allocate(&self, me: User, k: usize, cursor: &Word) -> Result<Allocation, Fault> {
         let class = &self.geo.classes[k];
-        // Bound: each round either returns or sees the class extended by somebody.
-        for _ in 0..64 {
+        let mut looked_twice = false;
+        // Bound: each round returns, sees the class extended, or is the second look.
+        for _ in 0..class.count / Class::STEP + 16 {
             let usable = self.extent(k)?;
             let mut not_ready = None;
             let start = cursor.load(Relaxed) as u32;
             let mut index = if start < usable { start } else { 0 };
-            for _ in 0..usable {
+            for looked in 0..usable {
                 let head = Head(self.chunk_word(class, index, chunk::HEAD).load(Relaxed));
                 if head.state() == state::FREE {
                     if class.is_large() && !self.is_ready(class, index) {
                         not_ready.get_or_insert(index);
                     } else if let Some(chunk) = self.own(me, k, index, head) {
-                        cursor.store(index as u64 + 1, Relaxed);
+                        let next = step_on(index, class.stride, usable);
+                        cursor.store(next as u64, Relaxed);
+                        // What the next send will write was last written by a receiver.
+                        prefetch_write(self.chunk_word(class, next, chunk::HEAD), 2);
                         return Ok(Allocation::Chunk(chunk));
                     }
                 }
-                index = if index + 1 == usable { 0 } else { index + 1 };
+                // Memory that is there already is better, but not worth a long search.
+                if not_ready.is_some() && looked > 2 * Class::STEP {
+                    break;
+                }
+                index = step_on(index, class.stride, usable);
             }
             if let Some(index) = not_ready {
                 let head = Head(self.chunk_word(class, index, chunk::HEAD).load(Relaxed));
-                let Some(chunk) =
-                    (head.state() == state::FREE).then(|| self.own(me, k, index, head)).flatten()
-                else {
+                let own = || self.own(me, k, index, head);
+                let Some(chunk) = (head.state() == state::FREE).then(own).flatten() else {
                     continue;
                 };
                 if let Some(used) = self.make_ready(me, &chunk)? {
                     return Ok(Allocation::OverBudget(used));
                 }
-                cursor.store(index as u64 + 1, Relaxed);
+                cursor.store(step_on(index, class.stride, usable) as u64, Relaxed);
                 return Ok(Allocation::Chunk(chunk));
             }
-            if usable == class.count {
+            if usable < class.count {
+                self.extend(k, usable)?;
+                cursor.store(usable as u64, Relaxed);
+            } else if looked_twice {
                 return Ok(Allocation::Exhausted);
+            } else {
+                // One may have been freed behind the first look.
+                looked_twice = true;
             }
-            if let Some(used) = self.extend(me, k)? {
-                return Ok(Allocation::OverBudget(used));
-            }
-            cursor.store(usable as u64, Relaxed);
         }
         Ok(Allocation::Exhausted)
     }
@@ -219,9 +231,13 @@ impl Engine {
             return false;
         }
         let Some(chunk) = self.own(me, k, index, head) else { return false };
+        // Not ready before the memory goes: after a death in between it is committed anew.
+        self.field(&chunk, chunk::MEMORY).store(CHARGED, SeqCst);
         self.region.punch(class.body(index), class.body_stride);
         self.field(&chunk, chunk::MEMORY).store(0, SeqCst);
-        self.free(&chunk)
+        self.free(&chunk);
+        self.freed().notify(u32::MAX);
+        true
     }
 
     fn memory(&self, class: &Class, index: u32) -> u64 {
@@ -233,20 +249,28 @@ impl Engine {
         self.memory(class, index) & READY != 0
     }
 
-    /// Bytes of the byte budget in use: whole classes of smaller chunks by their extent, large
-    /// chunks one by one.
+    /// Bytes of the byte budget in use.
     pub(crate) fn charged_bytes(&self) -> Result<u64, Fault> {
         let mut sum = 0u64;
-        for (k, class) in self.geo.classes().iter().enumerate().skip(1) {
-            let (usable, charged) = self.check_extent(k, self.extent_word(k).load(SeqCst))?;
+        for (k, class) in self.geo.classes().iter().enumerate() {
             if class.is_large() {
-                let used = (0..usable).filter(|&i| self.memory(class, i) & CHARGED != 0).count();
-                sum += used as u64 * class.size;
-            } else {
-                sum += charged as u64 * class.size;
+                let charged = |&i: &u32| self.memory(class, i) & CHARGED != 0;
+                sum += (0..self.extent(k)?).filter(charged).count() as u64 * class.size;
             }
         }
         Ok(sum)
+    }
+
+    /// Whether even all usable large chunks together are within the budget, so that there is nothing
+    /// to count.
+    fn surely_within_budget(&self) -> Result<bool, Fault> {
+        let mut most = 0u64;
+        for (k, class) in self.geo.classes().iter().enumerate() {
+            if class.is_large() {
+                most = most.saturating_add(self.extent(k)? as u64 * class.size);
+            }
+        }
+        Ok(most <= self.geo.byte_budget)
     }
 
     /// Charges and commits the body of an owned large chunk. On any failure the chunk is free again.
@@ -254,89 +278,74 @@ impl Engine {
     fn make_ready(&self, me: User, chunk: &Chunk) -> Result<Option<u64>, Fault> {
         let class = &self.geo.classes[chunk.class];
         let memory = self.field(chunk, chunk::MEMORY);
-        // Charge first, then count: of two who race for the last bytes none can miss the other.
-        memory.store(CHARGED, SeqCst);
-        let result = self.within_budget(me).and_then(|over| match over {
-            None => self.region.commit(class.body(chunk.index), class.body_stride).map(|()| None),
-            some => Ok(some),
-        });
-        match result {
-            Ok(None) => {
-                memory.store(CHARGED | READY, SeqCst);
-                Ok(None)
+        let commit =
+            || self.region.commit(class.body(chunk.index), class.body_stride).map(|()| None);
+        let mut charged = memory.load(Relaxed) & CHARGED != 0;
+        let mut attempt = || {
+            if !charged && !self.surely_within_budget()? {
+                if let Some(used) = self.make_room(me, class.size)? {
+                    return Ok(Some(used));
+                }
             }
-            other => {
-                self.region.punch(class.body(chunk.index), class.body_stride);
-                memory.store(0, SeqCst);
-                self.free(chunk);
-                other
+            // Charge, then count again: of two who race for the last bytes none can miss the other.
+            memory.store(CHARGED, SeqCst);
+            charged = true;
+            if !self.surely_within_budget()? {
+                if let Some(used) = self.make_room(me, 0)? {
+                    return Ok(Some(used));
+                }
             }
+            commit()
+        };
+        let result = attempt();
+        if let Ok(None) = result {
+            memory.store(CHARGED | READY, SeqCst);
+            return Ok(None);
         }
+        if charged {
+            self.region.punch(class.body(chunk.index), class.body_stride);
+            memory.store(0, SeqCst);
+        }
+        self.free(chunk);
+        if charged {
+            // Somebody may have failed because of this charge.
+            self.freed().notify(u32::MAX);
+        }
+        result
     }
 
-    /// Whether what is charged fits the budget, if need be after giving free large chunks back.
-    fn within_budget(&self, me: User) -> Result<Option<u64>, Fault> {
+    /// Gives free large chunks back until `more` bytes fit the budget; `Some(bytes)` in use if they
+    /// never do.
+    fn make_room(&self, me: User, more: u64) -> Result<Option<u64>, Fault> {
         let mut used = self.charged_bytes()?;
-        for (k, class) in self.geo.classes().iter().enumerate() {
+        for (k, class) in self.geo.classes().iter().enumerate().rev() {
             if !class.is_large() {
                 continue;
             }
             for index in 0..self.extent(k)? {
-                if used <= self.geo.byte_budget {
+                if used.saturating_add(more) <= self.geo.byte_budget {
                     return Ok(None);
                 }
                 if self.give_back(me, k, index) {
-                    used = self.charged_bytes()?;
+                    used = used.saturating_sub(class.size);
                 }
             }
         }
-        Ok((used > self.geo.byte_budget).then_some(used))
+        used = self.charged_bytes()?;
+        Ok((used.saturating_add(more) > self.geo.byte_budget).then_some(used))
     }
 
-    /// Makes more chunks of a class usable. Death anywhere in here leaves chunks that are charged but
-    /// not yet usable; whoever comes next goes on from there.
-    fn extend(&self, me: User, k: usize) -> Result<Option<u64>, Fault> {
+    /// Makes more chunks of a class usable. Death in here, or a failure, leaves memory committed that
+    /// the next one finds committed; it is not taken back, because another may have put it to use.
+    fn extend(&self, k: usize, usable: u32) -> Result<(), Fault> {
         let class = &self.geo.classes[k];
-        let word = self.extent_word(k);
-        let old = word.load(SeqCst);
-        let (usable, mut charged) = self.check_extent(k, old)?;
-        let mut current = old;
-        if charged == usable {
-            charged = usable.saturating_add(class.step()).min(class.count);
-            if charged == usable {
-                return Ok(None);
-            }
-            current = usable as u64 | (charged as u64) << 32;
-            if word.swap_if(old, current, SeqCst).is_err() {
-                return Ok(None);
-            }
-        }
-        let take_back = |result| {
-            let _ = word.swap_if(current, usable as u64 | (usable as u64) << 32, SeqCst);
-            result
-        };
+        let more = Class::STEP.min(class.count - usable) as u64;
+        self.region.commit(class.header(usable), class.header_stride * more)?;
         if !class.is_large() {
-            match self.within_budget(me) {
-                Ok(None) => {}
-                other => return take_back(other),
-            }
-        }
-        let more = (charged - usable) as u64;
-        let headers = (class.header(usable), class.header_stride * more);
-        let bodies = (class.body(usable), class.body_stride * more);
-        let committed = self.region.commit(headers.0, headers.1).and_then(|()| {
-            if class.is_large() { Ok(()) } else { self.region.commit(bodies.0, bodies.1) }
-        });
-        if let Err(fault) = committed {
-            // Whole pages only, so chunks that are in use keep theirs.
-            if !class.is_large() && bodies.0.is_multiple_of(PAGE) {
-                self.region.punch(bodies.0, bodies.1);
-            }
-            return take_back(Err(fault));
+            self.region.commit(class.body(usable), class.body_stride * more)?;
         }
         // Release: whoever sees the chunks sees committed memory.
-        let done = charged as u64 | (charged as u64) << 32;
-        let _ = word.swap_if(current, done, SeqCst);
-        Ok(None)
+        let _ = self.extent_word(k).swap_if(usable as u64, usable as u64 + more, SeqCst);
+        Ok(())
     }
 }

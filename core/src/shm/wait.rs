@@ -22,6 +22,8 @@ const MASK: u64 = 0xffff_ffff;
 pub(crate) const SLICE_NS: u64 = 100_000_000;
 /// The longest spin.
 const SPIN_NS: u64 = 40_000;
+/// A wait up to this, the time of going to sleep and being woken included, speaks for spinning.
+const SHORT_NS: u64 = 80_000;
 
 /// A place to sleep at, and to wake others.
 pub(crate) struct Event<'a>(pub(crate) &'a Word);
@@ -33,10 +35,16 @@ impl Engine {
         Event(self.region.word(at::READABLE))
     }
 
-    /// There may be room.
+    /// There may be room in the ring.
     #[inline]
     pub(crate) fn writable(&self) -> Event<'_> {
         Event(self.region.word(at::WRITABLE))
+    }
+
+    /// A chunk may be free. Who waits for chunks waits for different sizes, so all are woken.
+    #[inline]
+    pub(crate) fn freed(&self) -> Event<'_> {
+        Event(self.region.word(at::FREED))
     }
 }
 
@@ -71,10 +79,15 @@ impl Event<'_> {
         }
     }
 
-    /// Wakes every sleeper.
+    /// After a change that others cannot do without: wakes every sleeper, even one that a waker
+    /// left behind who died between clearing the bit and waking.
     pub(crate) fn notify_all(&self) {
         full_fence();
         self.wake(u32::MAX);
+    }
+
+    fn is(&self, other: &Event<'_>) -> bool {
+        std::ptr::eq(self.0, other.0)
     }
 
     #[cold]
@@ -100,16 +113,10 @@ impl Spin {
         Spin(Word::new(SPIN_NS / 2))
     }
 
-    /// A spin that succeeded, or a wait that spinning would have covered, makes the next spin
-    /// longer; a longer wait makes it shorter.
+    /// A wait that spinning could have covered makes the next spin long; a longer one halves it.
     fn learn(&self, waited_ns: u64) {
         let limit = self.0.load(Relaxed);
-        let next = if waited_ns <= SPIN_NS {
-            limit.max(waited_ns.saturating_mul(2)).min(SPIN_NS)
-        } else {
-            (limit / 2).max(500)
-        };
-        self.0.store(next, Relaxed);
+        self.0.store(if waited_ns <= SHORT_NS { SPIN_NS } else { (limit / 2).max(500) }, Relaxed);
     }
 }
 
@@ -123,18 +130,20 @@ pub(crate) enum Waited<T> {
     Interrupted,
 }
 
-/// Waits until `attempt` gives something. `idle` runs once in each slice without a wake-up, to look
-/// after the dead; `more` says whether another sleeper would find work too.
-pub(crate) fn block<T, E>(
-    event: &Event<'_>,
+/// Waits until `attempt` gives something. `event` says where to sleep, given what the last attempt
+/// found; `tend` runs before and after each sleep, to look after the dead; `more` says whether another
+/// sleeper would find work too.
+pub(crate) fn block<'a, T, E>(
+    event: impl Fn() -> Event<'a>,
     deadline: &Deadline,
-    spin: &Spin,
+    spin: Option<&Spin>,
     mut attempt: impl FnMut() -> Result<Option<T>, E>,
-    mut idle: impl FnMut() -> Result<(), E>,
+    mut tend: impl FnMut(u64) -> Result<(), E>,
     more: impl Fn() -> bool,
 ) -> Result<Waited<T>, E> {
     let start = now_ns();
-    if spins() {
+    tend(start)?;
+    if let Some(spin) = spin.filter(|_| spins()) {
         let limit = spin.0.load(Relaxed).min(deadline.remaining_ns(start));
         loop {
             for _ in 0..32 {
@@ -149,35 +158,49 @@ pub(crate) fn block<T, E>(
         }
     }
     let mut slept = false;
+    let mut interrupted = false;
     let outcome = loop {
-        let token = event.prepare();
-        if let Some(found) = attempt()? {
-            spin.learn(now_ns().saturating_sub(start));
-            break Waited::Done(found);
+        let at = event();
+        let token = at.prepare();
+        match attempt() {
+            Ok(Some(found)) => {
+                if let Some(spin) = spin {
+                    spin.learn(now_ns().saturating_sub(start));
+                }
+                break Ok(Waited::Done(found));
+            }
+            Ok(None) => {}
+            Err(e) => break Err(e),
         }
         let now = now_ns();
         if deadline.passed(now) {
-            break Waited::TimedOut;
+            break Ok(Waited::TimedOut);
+        }
+        if interrupted {
+            break Ok(Waited::Interrupted);
+        }
+        if !event().is(&at) {
+            // Something else stands in the way now. What this one was woken for is another's.
+            if slept {
+                at.notify(1);
+            }
+            continue;
         }
         let until = now + SLICE_NS.min(deadline.remaining_ns(now));
-        match futex::wait(event.0, token as u32, until) {
+        match futex::wait(at.0, token as u32, until) {
             Wakeup::Woken => slept = true,
-            Wakeup::TimedOut => {
-                idle()?;
-                if deadline.is_interruptible() {
-                    break Waited::Interrupted;
-                }
-            }
-            Wakeup::Signal if deadline.is_interruptible() => break Waited::Interrupted,
-            Wakeup::Signal => {}
+            Wakeup::TimedOut | Wakeup::Signal => interrupted = deadline.is_interruptible(),
+        }
+        if let Err(e) = tend(now_ns()) {
+            break Err(e);
         }
     };
-    // A wake-up was for one; if there is work for another, pass it on. The bit is still set if
-    // others may sleep: `prepare` has set it again.
+    // A wake-up was for one; if there is work for another, pass it on, however this wait ended. The
+    // bit is still set if others may sleep: `prepare` has set it again.
     if slept && more() {
-        event.notify(1);
+        event().notify(1);
     }
-    Ok(outcome)
+    outcome
 }
 
 fn spins() -> bool {
