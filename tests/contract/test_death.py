@@ -106,11 +106,6 @@ def test_a_death_is_noticed_by_one_who_opens_the_port(
     assert (answer.body, answer.redeliveries) == (b"hello", 1)
 
 
-# Known: the dead are looked for by calls that wait, that open and that ask for figures, not by tries.
-UNNOTICED = pytest.mark.xfail(run=False, reason="a try does not look for the dead")
-
-
-@UNNOTICED
 def test_a_death_is_noticed_by_one_who_only_ever_tries(sender: Actor, receiver: Actor) -> None:
     sender.create("p")
     receiver.open("p")
@@ -121,7 +116,6 @@ def test_a_death_is_noticed_by_one_who_only_ever_tries(sender: Actor, receiver: 
     assert (answer.body, answer.redeliveries) == (b"hello", 1)
 
 
-@UNNOTICED
 def test_a_death_makes_room_for_one_who_only_ever_tries(sender: Actor, receiver: Actor) -> None:
     sender.create("p", capacity=4, max_message=64 << 10, byte_budget=64 << 10)
     receiver.open("p")
