@@ -88,16 +88,18 @@
  * The library starts no threads.
  *
  * Fork. After fork() the child may go on using the handles of domains, ports and segments: they
- * attach by themselves at their next use, as a task of its own. Loans and receipts stay the
- * parent's: in the child, mb_loan_commit(), mb_receipt_ack() and mb_receipt_nack() give MB_FORKED,
- * and mb_loan_discard() frees only the child's handle. Between fork() and exec() in a program
- * with several threads, no function of this library may be called, as of most others.
+ * attach by themselves at their next use, as a task of its own; that first use can also fail as
+ * mb_domain_open() can. Loans and receipts stay the parent's: in the child, mb_loan_commit(),
+ * mb_receipt_ack() and mb_receipt_nack() give MB_FORKED, and mb_loan_discard() frees only the
+ * child's handle. In a program with several threads the rule of POSIX holds: until exec(), the
+ * child may only call functions that are safe in signal handlers, and those here are not.
  *
  * Signals. The library installs no handlers. A call that waits goes on waiting after a handler
  * ran, unless mb_port_set_interruptible() says otherwise. No function may be called in a handler.
  *
- * The library prints nothing, never ends the process, and keeps its descriptors to itself (they
- * are close-on-exec; a program that closes descriptors it did not open gets MB_LEASE_LOST).
+ * The library prints nothing, and never ends the process. It keeps two descriptors for each
+ * domain, close-on-exec, and none for a port or a segment; a program that closes descriptors which
+ * it did not open gets MB_LEASE_LOST.
  *
  *
  * CAVEATS
@@ -368,8 +370,8 @@ typedef struct mb_domain_options {
   /** sizeof(mb_domain_options). */
   size_t size;
   /**
-   * A name, or the absolute path of a directory on tmpfs. NULL: what the environment variable
-   * MAILBOAT_DOMAIN says, else "default".
+   * A name, or the absolute path of a directory on tmpfs; with MB_DOMAIN_SHARED a path. NULL:
+   * what the environment variable MAILBOAT_DOMAIN says, else "default".
    */
   const char *location;
   /** MB_DOMAIN_SHARED or 0. */
@@ -381,7 +383,10 @@ typedef struct mb_domain_options {
    * get them without the x bits. Else 0.
    */
   uint32_t mode;
-  /** How many tasks may be attached at once, for a domain that is made by this call. */
+  /**
+   * How many tasks may be attached at once, for a domain that is made by this call, 1 to 16384.
+   * Default: 1024.
+   */
   uint32_t max_tasks;
 } mb_domain_options;
 
@@ -395,9 +400,9 @@ typedef struct mb_domain_stats {
   uint32_t max_tasks;
   /** Deaths of tasks that were noticed and recovered, since the domain was made. */
   uint64_t deaths;
-  /** Size of the tmpfs that holds the domain, in bytes. */
+  /** Size of the tmpfs that holds the domain, in bytes; UINT64_MAX if it has no limit. */
   uint64_t space_total;
-  /** Bytes of it that are free. */
+  /** Bytes of it that are free; UINT64_MAX if it has no limit. */
   uint64_t space_available;
   /** MB_DOMAIN_SHARED if the domain is shared with a group. */
   uint32_t flags;
@@ -441,11 +446,11 @@ typedef struct mb_task {
   uint64_t id;
   /** When it attached, in nanoseconds since 1970 (CLOCK_REALTIME). */
   uint64_t since_ns;
-  /** The name of its program, for people; "" if unknown. */
+  /** The name of its program, at most 15 bytes of it, for people; "" if unknown. */
   const char *program;
   /** Its process id, for people: as the process itself sees it. */
   uint32_t pid;
-  /** 1 if it lives, 0 if it died and nobody has cleaned up after it yet. */
+  /** 1 if it lives, 0 if it died; it will not be listed again then. */
   uint32_t alive;
 } mb_task;
 
@@ -458,7 +463,7 @@ typedef struct mb_port_options {
   size_t size;
   /** How many messages may be queued, 1 to 67108864. Default: 1024. */
   uint32_t capacity;
-  /** How many handles may be attached at once, 1 to 4096. Default: 256. */
+  /** How many handles may be open at once, 1 to 4096. Default: 256. */
   uint32_t max_users;
   /** The largest message in bytes, up to 1 TiB. Default: 16 MiB. */
   uint64_t max_message;
@@ -473,8 +478,8 @@ typedef struct mb_port_options {
    */
   uint32_t flags;
   /**
-   * Permission bits of the port, such as 0660. Default: those of the domain. Must be 0 for a
-   * queue in a segment.
+   * Permission bits of the port, such as 0660; its user must be able to read and write. Default:
+   * 0600, or in a shared domain the domain's. Must be 0 for a queue in a segment.
    */
   uint32_t mode;
 } mb_port_options;
@@ -485,7 +490,7 @@ typedef struct mb_port_stats {
   size_t size;
   /** How many messages may be queued. */
   uint32_t capacity;
-  /** How many handles may be attached at once. */
+  /** How many handles may be open at once. */
   uint32_t max_users;
   /** How many are. */
   uint32_t users;
@@ -511,13 +516,16 @@ typedef struct mb_port_stats {
   uint64_t byte_budget;
   /** How much of the byte budget is set aside just now, in bytes. */
   uint64_t bytes_committed;
-  /** Memory that the port's file really uses, in bytes; 0 for a queue in a segment. */
+  /**
+   * Memory that the port's file really uses, in bytes; 0 for a queue in a segment, or once the
+   * port was deleted.
+   */
   uint64_t file_bytes;
   /** Messages sent since the port was made. */
   uint64_t sent;
-  /** Messages received since then. */
+  /** Messages received or taken since then, each counted once. */
   uint64_t received;
-  /** Messages handed out more than once since then, each time counted. */
+  /** How often messages were handed out again since then. */
   uint64_t redelivered;
   /** Deaths of users that were noticed and recovered since then. */
   uint64_t deaths;
@@ -564,11 +572,14 @@ typedef struct mb_segment_options {
   /** sizeof(mb_segment_options). */
   size_t size;
   /**
-   * How far the segment may grow, in bytes. Default: 1 GiB, or the size if that is more. Only
-   * addresses are set aside, no memory.
+   * How far the segment may grow, in bytes, up to 16 TiB. Default: 1 GiB, or the size if that is
+   * more. Only addresses are set aside, no memory.
    */
   uint64_t max_size;
-  /** Permission bits of the segment, such as 0660. Default: those of the domain. */
+  /**
+   * Permission bits of the segment, such as 0640; its user must be able to read and write.
+   * Default: 0600, or in a shared domain the domain's.
+   */
   uint32_t mode;
   /** 0: none are defined yet. */
   uint32_t flags;
@@ -658,9 +669,9 @@ int32_t mb_last_error_errno(void);
  *   domain     gets the handle
  *
  * Status:    MB_OK, MB_BAD_NAME (neither a name nor an absolute path), MB_BAD_DOMAIN (not on
- *            tmpfs, not a directory, not writable), MB_NOT_PERMITTED (another user's, or open to
- *            others), MB_WRONG_TYPE, MB_CORRUPT, MB_VERSION, MB_NO_SPACE, MB_TOO_MANY, MB_INVALID,
- *            MB_SYSTEM, MB_INTERNAL
+ *            tmpfs, not a directory, no such place), MB_NOT_PERMITTED (another user's, open to
+ *            others, or not writable), MB_WRONG_TYPE, MB_CORRUPT, MB_VERSION, MB_NOT_FOUND (removed
+ *            meanwhile), MB_NO_SPACE, MB_TOO_MANY, MB_INVALID, MB_SYSTEM, MB_INTERNAL
  * Ownership: the handle is the caller's until mb_domain_close(); on failure there is none
  * Blocking:  never waits for other tasks
  * Threads:   any, at once
@@ -676,8 +687,9 @@ mb_status mb_domain_open(const char *location,
  *   options    how; NULL: the defaults, as mb_domain_open() with NULL
  *   domain     gets the handle
  *
- * Status:    those of mb_domain_open(); MB_INVALID also for a short size, unknown bits in flags,
- *            a mode or gid without MB_DOMAIN_SHARED, a mode or max_tasks out of range
+ * Status:    those of mb_domain_open(); MB_ALREADY_EXISTS (it is there, but not shared in this
+ *            way); MB_INVALID also for a short size, unknown bits in flags, a mode or gid without
+ *            MB_DOMAIN_SHARED, MB_DOMAIN_SHARED without a path, a mode or max_tasks out of range
  * Ownership: the options stay the caller's and may be forgotten after the call; the handle is the
  *            caller's until mb_domain_close(); on failure there is none
  * Blocking:  never waits for other tasks
@@ -709,8 +721,8 @@ const char *mb_domain_path(const mb_domain *domain);
  *   domain     the domain
  *   task       gets the id, unique in the domain for as long as the domain exists
  *
- * Status:    MB_OK, MB_TOO_MANY, MB_NO_SPACE, MB_CORRUPT, MB_LEASE_LOST, MB_INVALID, MB_SYSTEM,
- *            MB_INTERNAL
+ * Status:    MB_OK, MB_INVALID, MB_INTERNAL; in a forked child also MB_TOO_MANY, MB_NOT_FOUND,
+ *            MB_BAD_DOMAIN, MB_NOT_PERMITTED, MB_SYSTEM
  * Ownership: nothing changes hands
  * Blocking:  never waits for other tasks
  * Threads:   any, at once
@@ -725,7 +737,8 @@ mb_status mb_domain_task(const mb_domain *domain, uint64_t *task);
  *   domain     the domain
  *   stats      gets the figures; its size must be set (MB_DOMAIN_STATS_INIT)
  *
- * Status:    MB_OK, MB_CORRUPT, MB_INVALID, MB_SYSTEM, MB_INTERNAL
+ * Status:    MB_OK, MB_BAD_DOMAIN (removed meanwhile), MB_NOT_PERMITTED, MB_INVALID, MB_SYSTEM,
+ *            MB_INTERNAL
  * Ownership: nothing changes hands
  * Blocking:  never waits for other tasks
  * Threads:   any, at once
@@ -754,7 +767,8 @@ mb_status mb_domain_close(mb_domain *domain);
  *   domain     the domain
  *   entries    gets the list: mb_entries_count(), mb_entries_at()
  *
- * Status:    MB_OK, MB_NOT_PERMITTED, MB_BAD_DOMAIN, MB_INVALID, MB_SYSTEM, MB_INTERNAL
+ * Status:    MB_OK, MB_BAD_DOMAIN (removed meanwhile), MB_NOT_PERMITTED, MB_INVALID, MB_SYSTEM,
+ *            MB_INTERNAL
  * Ownership: the list is the caller's until mb_entries_free(); on failure there is none
  * Blocking:  never waits for other tasks
  * Threads:   any, at once
@@ -813,7 +827,7 @@ mb_status mb_entries_free(mb_entries *entries);
  *   domain     the domain
  *   tasks      gets the list: mb_tasks_count(), mb_tasks_at()
  *
- * Status:    MB_OK, MB_CORRUPT, MB_INVALID, MB_SYSTEM, MB_INTERNAL
+ * Status:    MB_OK, MB_INVALID, MB_INTERNAL
  * Ownership: the list is the caller's until mb_tasks_free(); on failure there is none
  * Blocking:  never waits for other tasks
  * Threads:   any, at once
@@ -875,10 +889,9 @@ mb_status mb_tasks_free(mb_tasks *tasks);
  *   options    NULL: the defaults
  *   port       gets the handle
  *
- * Status:    MB_OK, MB_BAD_NAME, MB_ALREADY_EXISTS, MB_NO_SPACE, MB_TOO_LARGE, MB_NOT_PERMITTED,
- *            MB_BAD_DOMAIN, MB_WRONG_TYPE, MB_CORRUPT, MB_VERSION, MB_TOO_MANY, MB_INVALID (also
- *            a short size, unknown bits in flags, a figure out of its range), MB_SYSTEM,
- *            MB_INTERNAL
+ * Status:    MB_OK, MB_BAD_NAME, MB_ALREADY_EXISTS, MB_NO_SPACE, MB_INVALID (also a short size,
+ *            unknown bits in flags, a figure or mode out of its range), MB_TIMEOUT (as
+ *            mb_port_delete()), MB_SYSTEM, MB_INTERNAL; those of mb_domain_open()
  * Ownership: name and options stay the caller's; the handle is the caller's until
  *            mb_port_close(); on failure there is none, and no port was made
  * Blocking:  never waits for other tasks
@@ -914,17 +927,16 @@ mb_status mb_port_create_in(const mb_domain *domain,
  *   name       its name
  *   port       gets the handle
  *
- * Status:    MB_OK, MB_NOT_FOUND, MB_BAD_NAME, MB_CLOSED (its owner has gone), MB_NOT_PERMITTED,
- *            MB_WRONG_TYPE, MB_CORRUPT, MB_VERSION, MB_BAD_DOMAIN, MB_TOO_MANY, MB_NO_SPACE,
- *            MB_INVALID, MB_SYSTEM, MB_INTERNAL
+ * Status:    MB_OK, MB_NOT_FOUND (also when its owner has gone), MB_BAD_NAME, MB_NOT_PERMITTED,
+ *            MB_WRONG_TYPE, MB_CORRUPT, MB_VERSION, MB_TOO_MANY (users), MB_TIMEOUT (as
+ *            mb_port_delete()), MB_INVALID, MB_SYSTEM, MB_INTERNAL; those of mb_domain_open()
  * Ownership: name stays the caller's; the handle is the caller's until mb_port_close(); on
  *            failure there is none
  * Blocking:  never waits for other tasks
  * Threads:   any, at once
  * Fork:      the child may go on using the handle; it becomes a user of its own at the next use
  */
-mb_status mb_port_open(const char *name,
-                       mb_port **port);
+mb_status mb_port_open(const char *name, mb_port **port);
 
 /**
  * mb_port_open() in a domain of your choice.
@@ -952,9 +964,8 @@ mb_status mb_port_open_in(const mb_domain *domain,
  *   options    for a new one; NULL: the defaults
  *   port       gets the handle
  *
- * Status:    MB_OK, MB_BAD_NAME, MB_CLOSED, MB_NO_SPACE, MB_TOO_LARGE, MB_NOT_PERMITTED,
- *            MB_WRONG_TYPE, MB_CORRUPT, MB_VERSION, MB_BAD_DOMAIN, MB_TOO_MANY, MB_INVALID,
- *            MB_SYSTEM, MB_INTERNAL
+ * Status:    those of mb_port_open() and mb_port_create(), but MB_NOT_FOUND and MB_ALREADY_EXISTS
+ *            only when others make and delete it all the time
  * Ownership: as mb_port_create()
  * Blocking:  never waits for other tasks
  * Threads:   any, at once
@@ -989,10 +1000,11 @@ mb_status mb_port_open_or_create_in(const mb_domain *domain,
  * Parameters:
  *   name       its name
  *
- * Status:    MB_OK, MB_NOT_FOUND, MB_BAD_NAME, MB_NOT_PERMITTED, MB_WRONG_TYPE, MB_BAD_DOMAIN,
- *            MB_CORRUPT, MB_VERSION, MB_INVALID, MB_SYSTEM, MB_INTERNAL
+ * Status:    MB_OK, MB_NOT_FOUND, MB_BAD_NAME, MB_NOT_PERMITTED, MB_WRONG_TYPE, MB_TIMEOUT (another
+ *            process was stopped while it removed this name; the port is deleted all the same),
+ *            MB_INVALID, MB_SYSTEM, MB_INTERNAL; those of mb_domain_open()
  * Ownership: handles stay their owners', who close them as usual
- * Blocking:  never
+ * Blocking:  at most a second, while another process removes the same name
  * Threads:   any, at once
  * Fork:      no restriction
  */
@@ -1007,7 +1019,7 @@ mb_status mb_port_delete(const char *name);
  *
  * Status:    those of mb_port_delete()
  * Ownership: as mb_port_delete(); the domain stays the caller's
- * Blocking:  never
+ * Blocking:  as mb_port_delete()
  * Threads:   any, at once
  * Fork:      no restriction
  */
@@ -1137,37 +1149,42 @@ mb_status mb_port_set_interruptible(const mb_port *port,
                                     int32_t on);
 
 /**
- * Figures about a port.
+ * Figures about a port. It looks at every message buffer, so do not ask after every message; the
+ * dead are noticed and cleared up on the way.
  *
  * Parameters:
  *   port       the port, or queue in a segment
  *   stats      gets the figures, each read at its own moment; its size must be set
  *              (MB_PORT_STATS_INIT)
  *
- * Status:    MB_OK, MB_CORRUPT, MB_INVALID, MB_SYSTEM, MB_INTERNAL
+ * Status:    MB_OK, MB_CORRUPT, MB_LEASE_LOST, MB_INVALID, MB_SYSTEM, MB_INTERNAL
  * Ownership: nothing changes hands
  * Blocking:  never waits for other tasks
  * Threads:   any, at once
  * Fork:      no restriction
  */
-mb_status mb_port_stat(const mb_port *port, mb_port_stats *stats);
+mb_status mb_port_stat(const mb_port *port,
+                       mb_port_stats *stats);
 
 /**
- * Which tasks have a port open.
+ * Which tasks have a port open: an id for each handle, so a task with two handles is there twice.
  *
  * Parameters:
  *   port       the port, or queue in a segment
- *   tasks      gets the ids of as many as fit; may be NULL when max is 0
+ *   tasks      gets as many ids as fit; may be NULL when max is 0
  *   max        how many fit
  *   count      gets how many there are, which may be more than max
  *
- * Status:    MB_OK, MB_CORRUPT, MB_INVALID, MB_SYSTEM, MB_INTERNAL
+ * Status:    MB_OK, MB_CORRUPT, MB_LEASE_LOST, MB_INVALID, MB_SYSTEM, MB_INTERNAL
  * Ownership: nothing changes hands
  * Blocking:  never waits for other tasks
  * Threads:   any, at once
  * Fork:      no restriction
  */
-mb_status mb_port_users(const mb_port *port, uint64_t *tasks, size_t max, size_t *count);
+mb_status mb_port_users(const mb_port *port,
+                        uint64_t *tasks,
+                        size_t max,
+                        size_t *count);
 
 /* ==== Functions: sending and receiving ====================================================== */
 
@@ -1181,7 +1198,7 @@ mb_status mb_port_users(const mb_port *port, uint64_t *tasks, size_t max, size_t
  *   timeout_ns   how long to wait while the port is full, in nanoseconds; MB_TRY, MB_FOREVER
  *
  * Status:    MB_OK, MB_FULL (only with MB_TRY), MB_TIMEOUT, MB_CLOSED, MB_TOO_LARGE, MB_NO_SPACE,
- *            MB_TOO_MANY, MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID,
+ *            MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID,
  *            MB_SYSTEM, MB_INTERNAL
  * Ownership: data stays the caller's; on failure nothing was sent
  * Blocking:  as timeout_ns says, while the port is full
@@ -1255,8 +1272,7 @@ mb_status mb_port_send_many(const mb_port *port,
  *   timeout_ns   how long to wait while the port is empty, in nanoseconds; MB_TRY, MB_FOREVER
  *
  * Status:    MB_OK, MB_EMPTY (only with MB_TRY), MB_TIMEOUT, MB_CLOSED, MB_TOO_LARGE (the body does
- *            not fit; mb_last_error_bytes() says what it needs), MB_TOO_MANY, MB_NO_SPACE,
- *            MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID, MB_SYSTEM,
+ *            not fit; mb_last_error_bytes() says what it needs), MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID, MB_SYSTEM,
  *            MB_INTERNAL
  * Ownership: on success the message is gone from the port; on failure none was taken: one that
  *            does not fit stays where it was. What is in the buffer after a failure is undefined
@@ -1333,7 +1349,7 @@ mb_status mb_port_receive_many(const mb_port *port,
  *   loan         gets the loan: mb_loan_data(), mb_loan_capacity()
  *
  * Status:    MB_OK, MB_FULL (only with MB_TRY), MB_TIMEOUT, MB_CLOSED, MB_TOO_LARGE, MB_NO_SPACE,
- *            MB_TOO_MANY, MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID,
+ *            MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID,
  *            MB_SYSTEM, MB_INTERNAL
  * Ownership: the loan is the caller's until it is committed or discarded; on failure there is none
  * Blocking:  as timeout_ns says, while all buffers of the size are in use
@@ -1352,7 +1368,7 @@ mb_status mb_port_loan(const mb_port *port,
  * Parameters:
  *   loan       the loan
  *
- * Returns:   the address of mb_loan_capacity() bytes, at a border of 8 bytes; what they contain
+ * Returns:   the address of mb_loan_capacity() bytes, at a border of 64 bytes; what they contain
  *            is undefined. NULL if loan is NULL or misaligned (mb_last_error() says which)
  * Ownership: the memory is the loan's: it must not be touched after mb_loan_commit() succeeded,
  *            or after mb_loan_discard()
@@ -1386,12 +1402,11 @@ uint64_t mb_loan_capacity(const mb_loan *loan);
  *   data       the bytes; may be NULL when length is 0
  *   length     how many
  *
- * Status:    MB_OK, MB_TOO_LARGE or MB_INVALID (offset and length reach beyond the loan),
- *            MB_FORKED, MB_INTERNAL
+ * Status:    MB_OK, MB_INVALID (also when offset and length reach beyond the loan), MB_INTERNAL
  * Ownership: data and loan stay the caller's; on failure nothing was written
  * Blocking:  never
  * Threads:   one at a time for each loan
- * Fork:      MB_FORKED in the child
+ * Fork:      the memory is the parent's: the child must not write it
  */
 mb_status mb_loan_write(mb_loan *loan, uint64_t offset, const void *data, size_t length);
 
@@ -1405,9 +1420,9 @@ mb_status mb_loan_write(mb_loan *loan, uint64_t offset, const void *data, size_t
  *   timeout_ns   how long to wait while the port is full, in nanoseconds; MB_TRY, MB_FOREVER
  *   id           gets the message's id, unique in the domain; may be NULL
  *
- * Status:    MB_OK, MB_FULL (only with MB_TRY), MB_TIMEOUT, MB_CLOSED, MB_TOO_LARGE (length beyond
- *            the capacity), MB_FORKED, MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set
- *            so), MB_INVALID, MB_SYSTEM, MB_INTERNAL
+ * Status:    MB_OK, MB_FULL (only with MB_TRY), MB_TIMEOUT, MB_CLOSED, MB_FORKED, MB_LEASE_LOST,
+ *            MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID (also a length beyond the
+ *            capacity), MB_SYSTEM, MB_INTERNAL
  * Ownership: takes the loan on MB_OK only. After every other status it is still the caller's, as
  *            it was: commit it again or discard it
  * Blocking:  as timeout_ns says, while the port is full
@@ -1444,8 +1459,7 @@ mb_status mb_loan_discard(mb_loan *loan);
  *   timeout_ns   how long to wait while the port is empty, in nanoseconds; MB_TRY, MB_FOREVER
  *   receipt      gets the message: mb_receipt_data(), mb_receipt_length()
  *
- * Status:    MB_OK, MB_EMPTY (only with MB_TRY), MB_TIMEOUT, MB_CLOSED, MB_TOO_MANY, MB_NO_SPACE,
- *            MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID, MB_SYSTEM,
+ * Status:    MB_OK, MB_EMPTY (only with MB_TRY), MB_TIMEOUT, MB_CLOSED, MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID, MB_SYSTEM,
  *            MB_INTERNAL
  * Ownership: the receipt is the caller's until mb_receipt_ack() or mb_receipt_nack(); on failure
  *            there is none, and no message was taken
@@ -1489,7 +1503,7 @@ mb_status mb_port_take_many(const mb_port *port,
  * Parameters:
  *   receipt    the message
  *
- * Returns:   the address of mb_receipt_length() bytes, at a border of 8 bytes; never NULL for a
+ * Returns:   the address of mb_receipt_length() bytes, at a border of 64 bytes; never NULL for a
  *            good receipt. NULL if receipt is NULL or misaligned (mb_last_error() says which)
  * Ownership: the memory is the receipt's, to be read only, and valid until mb_receipt_ack() or
  *            mb_receipt_nack()
@@ -1537,8 +1551,7 @@ mb_status mb_receipt_header(const mb_receipt *receipt, mb_header *header);
  *   buffer     gets the bytes; may be NULL when length is 0
  *   length     how many
  *
- * Status:    MB_OK, MB_TOO_LARGE or MB_INVALID (offset and length reach beyond the body),
- *            MB_INTERNAL
+ * Status:    MB_OK, MB_INVALID (also when offset and length reach beyond the body), MB_INTERNAL
  * Ownership: nothing changes hands
  * Blocking:  never
  * Threads:   any, at once
@@ -1555,8 +1568,8 @@ mb_status mb_receipt_copy(const mb_receipt *receipt,
  * Parameters:
  *   receipt    the message, whose handle is gone afterwards
  *
- * Status:    MB_OK, MB_LEASE_LOST (it was given to another receiver meanwhile), MB_FORKED, MB_CLOSED,
- *            MB_CORRUPT, MB_INVALID (NULL or misaligned; nothing was done), MB_INTERNAL
+ * Status:    MB_OK, MB_LEASE_LOST (it was given to another receiver meanwhile), MB_FORKED,
+ *            MB_CORRUPT, MB_INVALID (NULL or misaligned; nothing was done), MB_SYSTEM, MB_INTERNAL
  * Ownership: takes the receipt, also when it fails, except with MB_INVALID
  * Blocking:  never
  * Threads:   no other thread may be using the receipt or its memory
@@ -1572,8 +1585,8 @@ mb_status mb_receipt_ack(mb_receipt *receipt);
  * Parameters:
  *   receipt    the message, whose handle is gone afterwards
  *
- * Status:    MB_OK, MB_LEASE_LOST (it was given to another receiver already), MB_FORKED, MB_CLOSED,
- *            MB_CORRUPT, MB_INVALID (NULL or misaligned; nothing was done), MB_INTERNAL
+ * Status:    MB_OK, MB_LEASE_LOST (it was given to another receiver already), MB_FORKED,
+ *            MB_CORRUPT, MB_INVALID (NULL or misaligned; nothing was done), MB_SYSTEM, MB_INTERNAL
  * Ownership: takes the receipt, also when it fails, except with MB_INVALID
  * Blocking:  never
  * Threads:   no other thread may be using the receipt or its memory
@@ -1594,9 +1607,9 @@ mb_status mb_receipt_nack(mb_receipt *receipt);
  *   options    NULL: the defaults
  *   segment    gets the handle
  *
- * Status:    MB_OK, MB_BAD_NAME, MB_ALREADY_EXISTS, MB_NO_SPACE, MB_TOO_LARGE, MB_NOT_PERMITTED,
- *            MB_BAD_DOMAIN, MB_WRONG_TYPE, MB_CORRUPT, MB_VERSION, MB_TOO_MANY, MB_INVALID,
- *            MB_SYSTEM, MB_INTERNAL
+ * Status:    MB_OK, MB_BAD_NAME, MB_ALREADY_EXISTS, MB_NO_SPACE, MB_INVALID (also a size of 0 or
+ *            beyond max_size, a max_size beyond 16 TiB), MB_TIMEOUT (as mb_segment_delete()),
+ *            MB_SYSTEM, MB_INTERNAL; those of mb_domain_open()
  * Ownership: name and options stay the caller's; the handle is the caller's until
  *            mb_segment_close(); on failure there is none, and no segment was made
  * Blocking:  never waits for other tasks
@@ -1636,15 +1649,17 @@ mb_status mb_segment_create_in(const mb_domain *domain,
  *   segment    gets the handle
  *
  * Status:    MB_OK, MB_NOT_FOUND, MB_BAD_NAME, MB_NOT_PERMITTED, MB_WRONG_TYPE, MB_CORRUPT,
- *            MB_VERSION, MB_BAD_DOMAIN, MB_TOO_MANY, MB_NO_SPACE, MB_INVALID, MB_SYSTEM,
- *            MB_INTERNAL
+ *            MB_VERSION, MB_TIMEOUT (as mb_segment_delete()), MB_INVALID, MB_SYSTEM, MB_INTERNAL;
+ *            those of mb_domain_open()
  * Ownership: name stays the caller's; the handle is the caller's until mb_segment_close(); on
  *            failure there is none
  * Blocking:  never waits for other tasks
  * Threads:   any, at once
  * Fork:      the child has the memory attached at the same address and may use the handle
  */
-mb_status mb_segment_open(const char *name, uint32_t access, mb_segment **segment);
+mb_status mb_segment_open(const char *name,
+                          uint32_t access,
+                          mb_segment **segment);
 
 /**
  * mb_segment_open() in a domain of your choice.
@@ -1674,9 +1689,8 @@ mb_status mb_segment_open_in(const mb_domain *domain,
  *   options    for a new one; NULL: the defaults
  *   segment    gets the handle
  *
- * Status:    MB_OK, MB_BAD_NAME, MB_NOT_PERMITTED, MB_NO_SPACE, MB_TOO_LARGE, MB_WRONG_TYPE,
- *            MB_CORRUPT, MB_VERSION, MB_BAD_DOMAIN, MB_TOO_MANY, MB_INVALID, MB_SYSTEM,
- *            MB_INTERNAL
+ * Status:    those of mb_segment_open() and mb_segment_create(), but MB_NOT_FOUND and
+ *            MB_ALREADY_EXISTS only when others make and delete it all the time
  * Ownership: as mb_segment_create()
  * Blocking:  never waits for other tasks
  * Threads:   any, at once
@@ -1713,10 +1727,11 @@ mb_status mb_segment_open_or_create_in(const mb_domain *domain,
  * Parameters:
  *   name       its name
  *
- * Status:    MB_OK, MB_NOT_FOUND, MB_BAD_NAME, MB_NOT_PERMITTED, MB_WRONG_TYPE, MB_BAD_DOMAIN,
- *            MB_INVALID, MB_SYSTEM, MB_INTERNAL
+ * Status:    MB_OK, MB_NOT_FOUND, MB_BAD_NAME, MB_NOT_PERMITTED, MB_WRONG_TYPE, MB_TIMEOUT (another
+ *            process was stopped while it removed this name; the segment is deleted all the
+ *            same), MB_INVALID, MB_SYSTEM, MB_INTERNAL; those of mb_domain_open()
  * Ownership: handles stay their owners' and usable, queues in the segment too
- * Blocking:  never
+ * Blocking:  at most a second, while another process removes the same name
  * Threads:   any, at once
  * Fork:      no restriction
  */
@@ -1731,7 +1746,7 @@ mb_status mb_segment_delete(const char *name);
  *
  * Status:    those of mb_segment_delete()
  * Ownership: as mb_segment_delete(); the domain stays the caller's
- * Blocking:  never
+ * Blocking:  as mb_segment_delete()
  * Threads:   any, at once
  * Fork:      no restriction
  */
@@ -1905,23 +1920,26 @@ mb_status mb_segment_write(const mb_segment *segment,
 /* ==== Functions: queues in segments ========================================================= */
 
 /**
- * How many bytes of a segment a queue needs.
+ * How many bytes of a segment a queue needs, from its offset on. Only a part of it needs memory at
+ * first; the queue sees to that itself.
  *
  * Parameters:
  *   options    of the queue; NULL: the defaults
  *   size       gets the bytes, a multiple of 4096
  *
- * Status:    MB_OK, MB_TOO_LARGE, MB_INVALID, MB_INTERNAL
+ * Status:    MB_OK, MB_INVALID, MB_INTERNAL
  * Ownership: the options stay the caller's
  * Blocking:  never
  * Threads:   any, at once
  * Fork:      no restriction
  */
-mb_status mb_queue_required_size(const mb_port_options *options, uint64_t *size);
+mb_status mb_queue_required_size(const mb_port_options *options,
+                                 uint64_t *size);
 
 /**
- * Makes a queue in a segment, over whatever was there, and opens it. Leave the bytes from offset
- * to offset + mb_queue_required_size() to it from then on.
+ * Makes a queue in a segment, and opens it. The place must be zero, as new segments are; it may
+ * reach beyond the segment's size, but not beyond mb_segment_max_size(). Leave the bytes from
+ * offset to offset + mb_queue_required_size() to it from then on.
  *
  * All functions for messages work on the handle; mb_port_close() closes it.
  *
@@ -1931,9 +1949,9 @@ mb_status mb_queue_required_size(const mb_port_options *options, uint64_t *size)
  *   options    NULL: the defaults, which need a large segment (mb_queue_required_size())
  *   port       gets the handle
  *
- * Status:    MB_OK, MB_TOO_LARGE or MB_INVALID (offset no multiple of 4096, the segment too small,
- *            a figure of the options out of range), MB_NOT_PERMITTED (attached for reading only),
- *            MB_NO_SPACE, MB_TOO_MANY, MB_SYSTEM, MB_INTERNAL
+ * Status:    MB_OK, MB_ALREADY_EXISTS (something is there), MB_TOO_LARGE (for the segment),
+ *            MB_NOT_PERMITTED (attached for reading only), MB_NO_SPACE, MB_INVALID (also offset no
+ *            multiple of 4096, or a figure of the options out of its range), MB_SYSTEM, MB_INTERNAL
  * Ownership: segment and options stay the caller's, and the segment may be closed before the
  *            handle, which is the caller's until mb_port_close(); on failure there is none
  * Blocking:  never waits for other tasks
@@ -1953,8 +1971,9 @@ mb_status mb_queue_create(const mb_segment *segment,
  *   offset     where the queue begins
  *   port       gets the handle
  *
- * Status:    MB_OK, MB_CORRUPT (no queue there), MB_VERSION, MB_CLOSED, MB_NOT_PERMITTED (attached
- *            for reading only), MB_TOO_MANY, MB_NO_SPACE, MB_INVALID, MB_SYSTEM, MB_INTERNAL
+ * Status:    MB_OK, MB_NOT_FOUND (nothing there), MB_CORRUPT (something else is there), MB_VERSION,
+ *            MB_NOT_PERMITTED (attached for reading only), MB_TOO_MANY (users), MB_NO_SPACE,
+ *            MB_INVALID, MB_SYSTEM, MB_INTERNAL
  * Ownership: the segment stays the caller's and may be closed before the handle, which is the
  *            caller's until mb_port_close(); on failure there is none
  * Blocking:  never waits for other tasks
@@ -1972,8 +1991,7 @@ mb_status mb_queue_open(const mb_segment *segment,
  * Parameters:
  *   port       a handle from mb_queue_create() or mb_queue_open()
  *
- * Status:    MB_OK, MB_INVALID (also when it is a port: use mb_port_delete()), MB_CORRUPT,
- *            MB_SYSTEM, MB_INTERNAL
+ * Status:    MB_OK, MB_INVALID (also when it is a port: use mb_port_delete()), MB_INTERNAL
  * Ownership: the handle stays the caller's, until mb_port_close()
  * Blocking:  never
  * Threads:   any, at once

@@ -54,20 +54,27 @@ fn with_short_comments(header: &str) -> String {
     let mut out = String::new();
     let mut at = 0;
     while at < lines.len() {
-        if let [first, text, last, ..] = lines[at..]
-            && let (Some(text), "/**", "*/") =
-                (text.trim_start().strip_prefix("* "), first.trim_start(), last.trim_start())
-        {
-            let indent = &first[..first.len() - "/**".len()];
-            out += &format!("{indent}/** {text} */\n");
-            at += 3;
-        } else {
-            out += lines[at];
-            out.push('\n');
-            at += 1;
+        match short(&lines[at..]) {
+            Some(comment) => {
+                out += &comment;
+                at += 3;
+            }
+            None => {
+                out += lines[at];
+                at += 1;
+            }
         }
+        out.push('\n');
     }
     out
+}
+
+/// The comment that these lines begin with, if it has one line of text.
+fn short(lines: &[&str]) -> Option<String> {
+    let [first, text, last, ..] = lines else { return None };
+    let indent = first.strip_suffix("/**")?;
+    let text = text.trim_start().strip_prefix("* ")?;
+    (last.trim_start() == "*/").then(|| format!("{indent}/** {text} */"))
 }
 
 /// Headings, so that the parts of the manual can be seen when scrolling. cbindgen puts constants

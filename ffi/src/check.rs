@@ -10,17 +10,21 @@ pub(crate) fn invalid(sentence: impl Into<String>) -> Error {
     Error::new(ErrorKind::Invalid, sentence)
 }
 
+#[inline]
 fn usable<T>(pointer: *const T, name: &str) -> Result<()> {
-    if pointer.is_null() {
-        return Err(invalid(format!("{name} is NULL")));
-    }
-    if !pointer.is_aligned() {
-        return Err(invalid(format!(
-            "{name} is misaligned: its address {pointer:p} is no multiple of {}",
-            align_of::<T>()
-        )));
+    if pointer.is_null() || !pointer.is_aligned() {
+        return Err(unusable(pointer.cast(), align_of::<T>(), name));
     }
     Ok(())
+}
+
+#[cold]
+#[inline(never)]
+fn unusable(pointer: *const c_void, alignment: usize, name: &str) -> Error {
+    if pointer.is_null() {
+        return invalid(format!("{name} is NULL"));
+    }
+    invalid(format!("{name} is misaligned: its address {pointer:p} is no multiple of {alignment}"))
 }
 
 /// A handle to look at.

@@ -36,8 +36,8 @@ pub const MB_DOMAIN_SHARED: u32 = 1;
 pub struct mb_domain_options {
     /// sizeof(mb_domain_options).
     pub size: usize,
-    /// A name, or the absolute path of a directory on tmpfs. NULL: what the environment variable
-    /// MAILBOAT_DOMAIN says, else "default".
+    /// A name, or the absolute path of a directory on tmpfs; with MB_DOMAIN_SHARED a path. NULL:
+    /// what the environment variable MAILBOAT_DOMAIN says, else "default".
     pub location: *const c_char,
     /// MB_DOMAIN_SHARED or 0.
     pub flags: u32,
@@ -46,7 +46,8 @@ pub struct mb_domain_options {
     /// With MB_DOMAIN_SHARED: the permission bits of the directory, such as 0770; the objects in it
     /// get them without the x bits. Else 0.
     pub mode: u32,
-    /// How many tasks may be attached at once, for a domain that is made by this call.
+    /// How many tasks may be attached at once, for a domain that is made by this call, 1 to 16384.
+    /// Default: 1024.
     pub max_tasks: u32,
 }
 
@@ -92,9 +93,9 @@ pub struct mb_domain_stats {
     pub max_tasks: u32,
     /// Deaths of tasks that were noticed and recovered, since the domain was made.
     pub deaths: u64,
-    /// Size of the tmpfs that holds the domain, in bytes.
+    /// Size of the tmpfs that holds the domain, in bytes; UINT64_MAX if it has no limit.
     pub space_total: u64,
-    /// Bytes of it that are free.
+    /// Bytes of it that are free; UINT64_MAX if it has no limit.
     pub space_available: u64,
     /// MB_DOMAIN_SHARED if the domain is shared with a group.
     pub flags: u32,
@@ -131,9 +132,9 @@ fn c_path(path: &Path) -> Result<CString> {
 ///   domain     gets the handle
 ///
 /// Status:    MB_OK, MB_BAD_NAME (neither a name nor an absolute path), MB_BAD_DOMAIN (not on
-///            tmpfs, not a directory, not writable), MB_NOT_PERMITTED (another user's, or open to
-///            others), MB_WRONG_TYPE, MB_CORRUPT, MB_VERSION, MB_NO_SPACE, MB_TOO_MANY, MB_INVALID,
-///            MB_SYSTEM, MB_INTERNAL
+///            tmpfs, not a directory, no such place), MB_NOT_PERMITTED (another user's, open to
+///            others, or not writable), MB_WRONG_TYPE, MB_CORRUPT, MB_VERSION, MB_NOT_FOUND (removed
+///            meanwhile), MB_NO_SPACE, MB_TOO_MANY, MB_INVALID, MB_SYSTEM, MB_INTERNAL
 /// Ownership: the handle is the caller's until mb_domain_close(); on failure there is none
 /// Blocking:  never waits for other tasks
 /// Threads:   any, at once
@@ -164,8 +165,9 @@ pub unsafe extern "C" fn mb_domain_open(
 ///   options    how; NULL: the defaults, as mb_domain_open() with NULL
 ///   domain     gets the handle
 ///
-/// Status:    those of mb_domain_open(); MB_INVALID also for a short size, unknown bits in flags,
-///            a mode or gid without MB_DOMAIN_SHARED, a mode or max_tasks out of range
+/// Status:    those of mb_domain_open(); MB_ALREADY_EXISTS (it is there, but not shared in this
+///            way); MB_INVALID also for a short size, unknown bits in flags, a mode or gid without
+///            MB_DOMAIN_SHARED, MB_DOMAIN_SHARED without a path, a mode or max_tasks out of range
 /// Ownership: the options stay the caller's and may be forgotten after the call; the handle is the
 ///            caller's until mb_domain_close(); on failure there is none
 /// Blocking:  never waits for other tasks
@@ -216,8 +218,8 @@ pub unsafe extern "C" fn mb_domain_path(domain: *const mb_domain) -> *const c_ch
 ///   domain     the domain
 ///   task       gets the id, unique in the domain for as long as the domain exists
 ///
-/// Status:    MB_OK, MB_TOO_MANY, MB_NO_SPACE, MB_CORRUPT, MB_LEASE_LOST, MB_INVALID, MB_SYSTEM,
-///            MB_INTERNAL
+/// Status:    MB_OK, MB_INVALID, MB_INTERNAL; in a forked child also MB_TOO_MANY, MB_NOT_FOUND,
+///            MB_BAD_DOMAIN, MB_NOT_PERMITTED, MB_SYSTEM
 /// Ownership: nothing changes hands
 /// Blocking:  never waits for other tasks
 /// Threads:   any, at once
@@ -241,7 +243,8 @@ pub unsafe extern "C" fn mb_domain_task(domain: *const mb_domain, task: *mut u64
 ///   domain     the domain
 ///   stats      gets the figures; its size must be set (MB_DOMAIN_STATS_INIT)
 ///
-/// Status:    MB_OK, MB_CORRUPT, MB_INVALID, MB_SYSTEM, MB_INTERNAL
+/// Status:    MB_OK, MB_BAD_DOMAIN (removed meanwhile), MB_NOT_PERMITTED, MB_INVALID, MB_SYSTEM,
+///            MB_INTERNAL
 /// Ownership: nothing changes hands
 /// Blocking:  never waits for other tasks
 /// Threads:   any, at once

@@ -18,6 +18,8 @@ thread_local! {
 }
 
 /// Keeps `error` for this thread and returns its number.
+#[cold]
+#[inline(never)]
 pub(crate) fn record(error: Error) -> mb_status {
     let status = error.kind().code();
     // Nothing is kept in a thread whose thread-local storage is already gone.

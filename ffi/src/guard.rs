@@ -16,36 +16,48 @@ thread_local! {
     static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-fn protected<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
+/// Runs `f`, or returns what `otherwise` makes of a panic.
+#[inline]
+fn protected<T>(f: impl FnOnce() -> T, otherwise: impl FnOnce(mb_status) -> T) -> T {
     INSIDE.with(|inside| {
         inside.set(true);
         // Unwind safety: what `f` can leave half-done is a handle whose part was moved out (it
         // then says so) or the core's own state, which survives a death at any instruction.
         let result = catch_unwind(AssertUnwindSafe(f));
         inside.set(false);
-        result.unwrap_or_else(|payload| Err(defect(payload)))
+        result.unwrap_or_else(|payload| otherwise(record(defect(payload))))
     })
 }
 
 /// Runs `f` for a function that returns a status.
+// Errors are recorded inside, so that no more than a number passes the border on the way out.
+#[inline]
 pub(crate) fn status(f: impl FnOnce() -> Result<()>) -> mb_status {
-    match protected(f) {
-        Ok(()) => MB_OK,
-        Err(error) => record(error),
-    }
+    protected(
+        || match f() {
+            Ok(()) => MB_OK,
+            Err(error) => record(error),
+        },
+        |internal| internal,
+    )
 }
 
 /// Runs `f` for a function that returns a value; `otherwise` is returned when it fails.
-pub(crate) fn value<T>(otherwise: T, f: impl FnOnce() -> Result<T>) -> T {
-    match protected(f) {
-        Ok(value) => value,
-        Err(error) => {
-            record(error);
-            otherwise
-        }
-    }
+#[inline]
+pub(crate) fn value<T: Copy>(otherwise: T, f: impl FnOnce() -> Result<T>) -> T {
+    protected(
+        || match f() {
+            Ok(value) => value,
+            Err(error) => {
+                record(error);
+                otherwise
+            }
+        },
+        |_| otherwise,
+    )
 }
 
+#[cold]
 fn defect(payload: Box<dyn Any + Send>) -> Error {
     let what = payload
         .downcast_ref::<&str>()

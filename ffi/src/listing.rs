@@ -48,7 +48,8 @@ pub struct mb_entries {
 ///   domain     the domain
 ///   entries    gets the list: mb_entries_count(), mb_entries_at()
 ///
-/// Status:    MB_OK, MB_NOT_PERMITTED, MB_BAD_DOMAIN, MB_INVALID, MB_SYSTEM, MB_INTERNAL
+/// Status:    MB_OK, MB_BAD_DOMAIN (removed meanwhile), MB_NOT_PERMITTED, MB_INVALID, MB_SYSTEM,
+///            MB_INTERNAL
 /// Ownership: the list is the caller's until mb_entries_free(); on failure there is none
 /// Blocking:  never waits for other tasks
 /// Threads:   any, at once
@@ -159,11 +160,11 @@ pub struct mb_task {
     pub id: u64,
     /// When it attached, in nanoseconds since 1970 (CLOCK_REALTIME).
     pub since_ns: u64,
-    /// The name of its program, for people; "" if unknown.
+    /// The name of its program, at most 15 bytes of it, for people; "" if unknown.
     pub program: *const c_char,
     /// Its process id, for people: as the process itself sees it.
     pub pid: u32,
-    /// 1 if it lives, 0 if it died and nobody has cleaned up after it yet.
+    /// 1 if it lives, 0 if it died; it will not be listed again then.
     pub alive: u32,
 }
 
@@ -183,7 +184,7 @@ pub struct mb_tasks {
 ///   domain     the domain
 ///   tasks      gets the list: mb_tasks_count(), mb_tasks_at()
 ///
-/// Status:    MB_OK, MB_CORRUPT, MB_INVALID, MB_SYSTEM, MB_INTERNAL
+/// Status:    MB_OK, MB_INVALID, MB_INTERNAL
 /// Ownership: the list is the caller's until mb_tasks_free(); on failure there is none
 /// Blocking:  never waits for other tasks
 /// Threads:   any, at once

@@ -42,7 +42,7 @@ fn lost() -> Error {
 ///   loan         gets the loan: mb_loan_data(), mb_loan_capacity()
 ///
 /// Status:    MB_OK, MB_FULL (only with MB_TRY), MB_TIMEOUT, MB_CLOSED, MB_TOO_LARGE, MB_NO_SPACE,
-///            MB_TOO_MANY, MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID,
+///            MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID,
 ///            MB_SYSTEM, MB_INTERNAL
 /// Ownership: the loan is the caller's until it is committed or discarded; on failure there is none
 /// Blocking:  as timeout_ns says, while all buffers of the size are in use
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn mb_port_loan(
 /// Parameters:
 ///   loan       the loan
 ///
-/// Returns:   the address of mb_loan_capacity() bytes, at a border of 8 bytes; what they contain
+/// Returns:   the address of mb_loan_capacity() bytes, at a border of 64 bytes; what they contain
 ///            is undefined. NULL if loan is NULL or misaligned (mb_last_error() says which)
 /// Ownership: the memory is the loan's: it must not be touched after mb_loan_commit() succeeded,
 ///            or after mb_loan_discard()
@@ -117,12 +117,11 @@ pub unsafe extern "C" fn mb_loan_capacity(loan: *const mb_loan) -> u64 {
 ///   data       the bytes; may be NULL when length is 0
 ///   length     how many
 ///
-/// Status:    MB_OK, MB_TOO_LARGE or MB_INVALID (offset and length reach beyond the loan),
-///            MB_FORKED, MB_INTERNAL
+/// Status:    MB_OK, MB_INVALID (also when offset and length reach beyond the loan), MB_INTERNAL
 /// Ownership: data and loan stay the caller's; on failure nothing was written
 /// Blocking:  never
 /// Threads:   one at a time for each loan
-/// Fork:      MB_FORKED in the child
+/// Fork:      the memory is the parent's: the child must not write it
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mb_loan_write(
     loan: *mut mb_loan,
@@ -148,9 +147,9 @@ pub unsafe extern "C" fn mb_loan_write(
 ///   timeout_ns   how long to wait while the port is full, in nanoseconds; MB_TRY, MB_FOREVER
 ///   id           gets the message's id, unique in the domain; may be NULL
 ///
-/// Status:    MB_OK, MB_FULL (only with MB_TRY), MB_TIMEOUT, MB_CLOSED, MB_TOO_LARGE (length beyond
-///            the capacity), MB_FORKED, MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set
-///            so), MB_INVALID, MB_SYSTEM, MB_INTERNAL
+/// Status:    MB_OK, MB_FULL (only with MB_TRY), MB_TIMEOUT, MB_CLOSED, MB_FORKED, MB_LEASE_LOST,
+///            MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID (also a length beyond the
+///            capacity), MB_SYSTEM, MB_INTERNAL
 /// Ownership: takes the loan on MB_OK only. After every other status it is still the caller's, as
 ///            it was: commit it again or discard it
 /// Blocking:  as timeout_ns says, while the port is full

@@ -103,7 +103,7 @@ unsafe fn body<'a>(
 ///   timeout_ns   how long to wait while the port is full, in nanoseconds; MB_TRY, MB_FOREVER
 ///
 /// Status:    MB_OK, MB_FULL (only with MB_TRY), MB_TIMEOUT, MB_CLOSED, MB_TOO_LARGE, MB_NO_SPACE,
-///            MB_TOO_MANY, MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID,
+///            MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID,
 ///            MB_SYSTEM, MB_INTERNAL
 /// Ownership: data stays the caller's; on failure nothing was sent
 /// Blocking:  as timeout_ns says, while the port is full
@@ -230,8 +230,7 @@ pub unsafe extern "C" fn mb_port_send_many(
 ///   timeout_ns   how long to wait while the port is empty, in nanoseconds; MB_TRY, MB_FOREVER
 ///
 /// Status:    MB_OK, MB_EMPTY (only with MB_TRY), MB_TIMEOUT, MB_CLOSED, MB_TOO_LARGE (the body does
-///            not fit; mb_last_error_bytes() says what it needs), MB_TOO_MANY, MB_NO_SPACE,
-///            MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID, MB_SYSTEM,
+///            not fit; mb_last_error_bytes() says what it needs), MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID, MB_SYSTEM,
 ///            MB_INTERNAL
 /// Ownership: on success the message is gone from the port; on failure none was taken: one that
 ///            does not fit stays where it was. What is in the buffer after a failure is undefined

@@ -97,7 +97,7 @@ pub struct mb_port_options {
     pub size: usize,
     /// How many messages may be queued, 1 to 67108864. Default: 1024.
     pub capacity: u32,
-    /// How many handles may be attached at once, 1 to 4096. Default: 256.
+    /// How many handles may be open at once, 1 to 4096. Default: 256.
     pub max_users: u32,
     /// The largest message in bytes, up to 1 TiB. Default: 16 MiB.
     pub max_message: u64,
@@ -107,8 +107,8 @@ pub struct mb_port_options {
     /// MB_PORT_OWNED_BY_TASK, MB_PORT_TIMESTAMPS, both (with |), or 0. Only MB_PORT_TIMESTAMPS for
     /// a queue in a segment.
     pub flags: u32,
-    /// Permission bits of the port, such as 0660. Default: those of the domain. Must be 0 for a
-    /// queue in a segment.
+    /// Permission bits of the port, such as 0660; its user must be able to read and write. Default:
+    /// 0600, or in a shared domain the domain's. Must be 0 for a queue in a segment.
     pub mode: u32,
 }
 
@@ -181,10 +181,9 @@ pub(crate) unsafe fn queue_options(pointer: *const mb_port_options) -> Result<Qu
 ///   options    NULL: the defaults
 ///   port       gets the handle
 ///
-/// Status:    MB_OK, MB_BAD_NAME, MB_ALREADY_EXISTS, MB_NO_SPACE, MB_TOO_LARGE, MB_NOT_PERMITTED,
-///            MB_BAD_DOMAIN, MB_WRONG_TYPE, MB_CORRUPT, MB_VERSION, MB_TOO_MANY, MB_INVALID (also
-///            a short size, unknown bits in flags, a figure out of its range), MB_SYSTEM,
-///            MB_INTERNAL
+/// Status:    MB_OK, MB_BAD_NAME, MB_ALREADY_EXISTS, MB_NO_SPACE, MB_INVALID (also a short size,
+///            unknown bits in flags, a figure or mode out of its range), MB_TIMEOUT (as
+///            mb_port_delete()), MB_SYSTEM, MB_INTERNAL; those of mb_domain_open()
 /// Ownership: name and options stay the caller's; the handle is the caller's until
 ///            mb_port_close(); on failure there is none, and no port was made
 /// Blocking:  never waits for other tasks
@@ -246,9 +245,9 @@ pub unsafe extern "C" fn mb_port_create_in(
 ///   name       its name
 ///   port       gets the handle
 ///
-/// Status:    MB_OK, MB_NOT_FOUND, MB_BAD_NAME, MB_CLOSED (its owner has gone), MB_NOT_PERMITTED,
-///            MB_WRONG_TYPE, MB_CORRUPT, MB_VERSION, MB_BAD_DOMAIN, MB_TOO_MANY, MB_NO_SPACE,
-///            MB_INVALID, MB_SYSTEM, MB_INTERNAL
+/// Status:    MB_OK, MB_NOT_FOUND (also when its owner has gone), MB_BAD_NAME, MB_NOT_PERMITTED,
+///            MB_WRONG_TYPE, MB_CORRUPT, MB_VERSION, MB_TOO_MANY (users), MB_TIMEOUT (as
+///            mb_port_delete()), MB_INVALID, MB_SYSTEM, MB_INTERNAL; those of mb_domain_open()
 /// Ownership: name stays the caller's; the handle is the caller's until mb_port_close(); on
 ///            failure there is none
 /// Blocking:  never waits for other tasks
@@ -305,9 +304,8 @@ pub unsafe extern "C" fn mb_port_open_in(
 ///   options    for a new one; NULL: the defaults
 ///   port       gets the handle
 ///
-/// Status:    MB_OK, MB_BAD_NAME, MB_CLOSED, MB_NO_SPACE, MB_TOO_LARGE, MB_NOT_PERMITTED,
-///            MB_WRONG_TYPE, MB_CORRUPT, MB_VERSION, MB_BAD_DOMAIN, MB_TOO_MANY, MB_INVALID,
-///            MB_SYSTEM, MB_INTERNAL
+/// Status:    those of mb_port_open() and mb_port_create(), but MB_NOT_FOUND and MB_ALREADY_EXISTS
+///            only when others make and delete it all the time
 /// Ownership: as mb_port_create()
 /// Blocking:  never waits for other tasks
 /// Threads:   any, at once
@@ -368,10 +366,11 @@ pub unsafe extern "C" fn mb_port_open_or_create_in(
 /// Parameters:
 ///   name       its name
 ///
-/// Status:    MB_OK, MB_NOT_FOUND, MB_BAD_NAME, MB_NOT_PERMITTED, MB_WRONG_TYPE, MB_BAD_DOMAIN,
-///            MB_CORRUPT, MB_VERSION, MB_INVALID, MB_SYSTEM, MB_INTERNAL
+/// Status:    MB_OK, MB_NOT_FOUND, MB_BAD_NAME, MB_NOT_PERMITTED, MB_WRONG_TYPE, MB_TIMEOUT (another
+///            process was stopped while it removed this name; the port is deleted all the same),
+///            MB_INVALID, MB_SYSTEM, MB_INTERNAL; those of mb_domain_open()
 /// Ownership: handles stay their owners', who close them as usual
-/// Blocking:  never
+/// Blocking:  at most a second, while another process removes the same name
 /// Threads:   any, at once
 /// Fork:      no restriction
 #[unsafe(no_mangle)]
@@ -389,7 +388,7 @@ pub unsafe extern "C" fn mb_port_delete(name: *const c_char) -> mb_status {
 ///
 /// Status:    those of mb_port_delete()
 /// Ownership: as mb_port_delete(); the domain stays the caller's
-/// Blocking:  never
+/// Blocking:  as mb_port_delete()
 /// Threads:   any, at once
 /// Fork:      no restriction
 #[unsafe(no_mangle)]
@@ -561,7 +560,7 @@ pub struct mb_port_stats {
     pub size: usize,
     /// How many messages may be queued.
     pub capacity: u32,
-    /// How many handles may be attached at once.
+    /// How many handles may be open at once.
     pub max_users: u32,
     /// How many are.
     pub users: u32,
@@ -587,13 +586,14 @@ pub struct mb_port_stats {
     pub byte_budget: u64,
     /// How much of the byte budget is set aside just now, in bytes.
     pub bytes_committed: u64,
-    /// Memory that the port's file really uses, in bytes; 0 for a queue in a segment.
+    /// Memory that the port's file really uses, in bytes; 0 for a queue in a segment, or once the
+    /// port was deleted.
     pub file_bytes: u64,
     /// Messages sent since the port was made.
     pub sent: u64,
-    /// Messages received since then.
+    /// Messages received or taken since then, each counted once.
     pub received: u64,
-    /// Messages handed out more than once since then, each time counted.
+    /// How often messages were handed out again since then.
     pub redelivered: u64,
     /// Deaths of users that were noticed and recovered since then.
     pub deaths: u64,
@@ -605,14 +605,15 @@ unsafe impl Sized_ for mb_port_stats {
     const NAME: &'static str = "mb_port_stats";
 }
 
-/// Figures about a port.
+/// Figures about a port. It looks at every message buffer, so do not ask after every message; the
+/// dead are noticed and cleared up on the way.
 ///
 /// Parameters:
 ///   port       the port, or queue in a segment
 ///   stats      gets the figures, each read at its own moment; its size must be set
 ///              (MB_PORT_STATS_INIT)
 ///
-/// Status:    MB_OK, MB_CORRUPT, MB_INVALID, MB_SYSTEM, MB_INTERNAL
+/// Status:    MB_OK, MB_CORRUPT, MB_LEASE_LOST, MB_INVALID, MB_SYSTEM, MB_INTERNAL
 /// Ownership: nothing changes hands
 /// Blocking:  never waits for other tasks
 /// Threads:   any, at once
@@ -677,15 +678,15 @@ impl mb_port {
     }
 }
 
-/// Which tasks have a port open.
+/// Which tasks have a port open: an id for each handle, so a task with two handles is there twice.
 ///
 /// Parameters:
 ///   port       the port, or queue in a segment
-///   tasks      gets the ids of as many as fit; may be NULL when max is 0
+///   tasks      gets as many ids as fit; may be NULL when max is 0
 ///   max        how many fit
 ///   count      gets how many there are, which may be more than max
 ///
-/// Status:    MB_OK, MB_CORRUPT, MB_INVALID, MB_SYSTEM, MB_INTERNAL
+/// Status:    MB_OK, MB_CORRUPT, MB_LEASE_LOST, MB_INVALID, MB_SYSTEM, MB_INTERNAL
 /// Ownership: nothing changes hands
 /// Blocking:  never waits for other tasks
 /// Threads:   any, at once

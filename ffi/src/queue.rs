@@ -7,13 +7,14 @@ use crate::segment::mb_segment;
 use crate::status::mb_status;
 use mailboat::Queue;
 
-/// How many bytes of a segment a queue needs.
+/// How many bytes of a segment a queue needs, from its offset on. Only a part of it needs memory at
+/// first; the queue sees to that itself.
 ///
 /// Parameters:
 ///   options    of the queue; NULL: the defaults
 ///   size       gets the bytes, a multiple of 4096
 ///
-/// Status:    MB_OK, MB_TOO_LARGE, MB_INVALID, MB_INTERNAL
+/// Status:    MB_OK, MB_INVALID, MB_INTERNAL
 /// Ownership: the options stay the caller's
 /// Blocking:  never
 /// Threads:   any, at once
@@ -35,8 +36,9 @@ pub unsafe extern "C" fn mb_queue_required_size(
     })
 }
 
-/// Makes a queue in a segment, over whatever was there, and opens it. Leave the bytes from offset
-/// to offset + mb_queue_required_size() to it from then on.
+/// Makes a queue in a segment, and opens it. The place must be zero, as new segments are; it may
+/// reach beyond the segment's size, but not beyond mb_segment_max_size(). Leave the bytes from
+/// offset to offset + mb_queue_required_size() to it from then on.
 ///
 /// All functions for messages work on the handle; mb_port_close() closes it.
 ///
@@ -46,9 +48,9 @@ pub unsafe extern "C" fn mb_queue_required_size(
 ///   options    NULL: the defaults, which need a large segment (mb_queue_required_size())
 ///   port       gets the handle
 ///
-/// Status:    MB_OK, MB_TOO_LARGE or MB_INVALID (offset no multiple of 4096, the segment too small,
-///            a figure of the options out of range), MB_NOT_PERMITTED (attached for reading only),
-///            MB_NO_SPACE, MB_TOO_MANY, MB_SYSTEM, MB_INTERNAL
+/// Status:    MB_OK, MB_ALREADY_EXISTS (something is there), MB_TOO_LARGE (for the segment),
+///            MB_NOT_PERMITTED (attached for reading only), MB_NO_SPACE, MB_INVALID (also offset no
+///            multiple of 4096, or a figure of the options out of its range), MB_SYSTEM, MB_INTERNAL
 /// Ownership: segment and options stay the caller's, and the segment may be closed before the
 ///            handle, which is the caller's until mb_port_close(); on failure there is none
 /// Blocking:  never waits for other tasks
@@ -80,8 +82,9 @@ pub unsafe extern "C" fn mb_queue_create(
 ///   offset     where the queue begins
 ///   port       gets the handle
 ///
-/// Status:    MB_OK, MB_CORRUPT (no queue there), MB_VERSION, MB_CLOSED, MB_NOT_PERMITTED (attached
-///            for reading only), MB_TOO_MANY, MB_NO_SPACE, MB_INVALID, MB_SYSTEM, MB_INTERNAL
+/// Status:    MB_OK, MB_NOT_FOUND (nothing there), MB_CORRUPT (something else is there), MB_VERSION,
+///            MB_NOT_PERMITTED (attached for reading only), MB_TOO_MANY (users), MB_NO_SPACE,
+///            MB_INVALID, MB_SYSTEM, MB_INTERNAL
 /// Ownership: the segment stays the caller's and may be closed before the handle, which is the
 ///            caller's until mb_port_close(); on failure there is none
 /// Blocking:  never waits for other tasks
@@ -110,8 +113,7 @@ pub unsafe extern "C" fn mb_queue_open(
 /// Parameters:
 ///   port       a handle from mb_queue_create() or mb_queue_open()
 ///
-/// Status:    MB_OK, MB_INVALID (also when it is a port: use mb_port_delete()), MB_CORRUPT,
-///            MB_SYSTEM, MB_INTERNAL
+/// Status:    MB_OK, MB_INVALID (also when it is a port: use mb_port_delete()), MB_INTERNAL
 /// Ownership: the handle stays the caller's, until mb_port_close()
 /// Blocking:  never
 /// Threads:   any, at once

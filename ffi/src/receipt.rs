@@ -26,8 +26,7 @@ pub struct mb_receipt {
 ///   timeout_ns   how long to wait while the port is empty, in nanoseconds; MB_TRY, MB_FOREVER
 ///   receipt      gets the message: mb_receipt_data(), mb_receipt_length()
 ///
-/// Status:    MB_OK, MB_EMPTY (only with MB_TRY), MB_TIMEOUT, MB_CLOSED, MB_TOO_MANY, MB_NO_SPACE,
-///            MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID, MB_SYSTEM,
+/// Status:    MB_OK, MB_EMPTY (only with MB_TRY), MB_TIMEOUT, MB_CLOSED, MB_LEASE_LOST, MB_CORRUPT, MB_INTERRUPTED (only if set so), MB_INVALID, MB_SYSTEM,
 ///            MB_INTERNAL
 /// Ownership: the receipt is the caller's until mb_receipt_ack() or mb_receipt_nack(); on failure
 ///            there is none, and no message was taken
@@ -99,7 +98,7 @@ pub unsafe extern "C" fn mb_port_take_many(
 /// Parameters:
 ///   receipt    the message
 ///
-/// Returns:   the address of mb_receipt_length() bytes, at a border of 8 bytes; never NULL for a
+/// Returns:   the address of mb_receipt_length() bytes, at a border of 64 bytes; never NULL for a
 ///            good receipt. NULL if receipt is NULL or misaligned (mb_last_error() says which)
 /// Ownership: the memory is the receipt's, to be read only, and valid until mb_receipt_ack() or
 ///            mb_receipt_nack()
@@ -164,8 +163,7 @@ pub unsafe extern "C" fn mb_receipt_header(
 ///   buffer     gets the bytes; may be NULL when length is 0
 ///   length     how many
 ///
-/// Status:    MB_OK, MB_TOO_LARGE or MB_INVALID (offset and length reach beyond the body),
-///            MB_INTERNAL
+/// Status:    MB_OK, MB_INVALID (also when offset and length reach beyond the body), MB_INTERNAL
 /// Ownership: nothing changes hands
 /// Blocking:  never
 /// Threads:   any, at once
@@ -191,8 +189,8 @@ pub unsafe extern "C" fn mb_receipt_copy(
 /// Parameters:
 ///   receipt    the message, whose handle is gone afterwards
 ///
-/// Status:    MB_OK, MB_LEASE_LOST (it was given to another receiver meanwhile), MB_FORKED, MB_CLOSED,
-///            MB_CORRUPT, MB_INVALID (NULL or misaligned; nothing was done), MB_INTERNAL
+/// Status:    MB_OK, MB_LEASE_LOST (it was given to another receiver meanwhile), MB_FORKED,
+///            MB_CORRUPT, MB_INVALID (NULL or misaligned; nothing was done), MB_SYSTEM, MB_INTERNAL
 /// Ownership: takes the receipt, also when it fails, except with MB_INVALID
 /// Blocking:  never
 /// Threads:   no other thread may be using the receipt or its memory
@@ -210,8 +208,8 @@ pub unsafe extern "C" fn mb_receipt_ack(receipt: *mut mb_receipt) -> mb_status {
 /// Parameters:
 ///   receipt    the message, whose handle is gone afterwards
 ///
-/// Status:    MB_OK, MB_LEASE_LOST (it was given to another receiver already), MB_FORKED, MB_CLOSED,
-///            MB_CORRUPT, MB_INVALID (NULL or misaligned; nothing was done), MB_INTERNAL
+/// Status:    MB_OK, MB_LEASE_LOST (it was given to another receiver already), MB_FORKED,
+///            MB_CORRUPT, MB_INVALID (NULL or misaligned; nothing was done), MB_SYSTEM, MB_INTERNAL
 /// Ownership: takes the receipt, also when it fails, except with MB_INVALID
 /// Blocking:  never
 /// Threads:   no other thread may be using the receipt or its memory

@@ -37,10 +37,11 @@ pub const MB_READ_WRITE: u32 = 2;
 pub struct mb_segment_options {
     /// sizeof(mb_segment_options).
     pub size: usize,
-    /// How far the segment may grow, in bytes. Default: 1 GiB, or the size if that is more. Only
-    /// addresses are set aside, no memory.
+    /// How far the segment may grow, in bytes, up to 16 TiB. Default: 1 GiB, or the size if that is
+    /// more. Only addresses are set aside, no memory.
     pub max_size: u64,
-    /// Permission bits of the segment, such as 0660. Default: those of the domain.
+    /// Permission bits of the segment, such as 0640; its user must be able to read and write.
+    /// Default: 0600, or in a shared domain the domain's.
     pub mode: u32,
     /// 0: none are defined yet.
     pub flags: u32,
@@ -93,9 +94,9 @@ fn new(segment: Segment) -> *mut mb_segment {
 ///   options    NULL: the defaults
 ///   segment    gets the handle
 ///
-/// Status:    MB_OK, MB_BAD_NAME, MB_ALREADY_EXISTS, MB_NO_SPACE, MB_TOO_LARGE, MB_NOT_PERMITTED,
-///            MB_BAD_DOMAIN, MB_WRONG_TYPE, MB_CORRUPT, MB_VERSION, MB_TOO_MANY, MB_INVALID,
-///            MB_SYSTEM, MB_INTERNAL
+/// Status:    MB_OK, MB_BAD_NAME, MB_ALREADY_EXISTS, MB_NO_SPACE, MB_INVALID (also a size of 0 or
+///            beyond max_size, a max_size beyond 16 TiB), MB_TIMEOUT (as mb_segment_delete()),
+///            MB_SYSTEM, MB_INTERNAL; those of mb_domain_open()
 /// Ownership: name and options stay the caller's; the handle is the caller's until
 ///            mb_segment_close(); on failure there is none, and no segment was made
 /// Blocking:  never waits for other tasks
@@ -161,8 +162,8 @@ pub unsafe extern "C" fn mb_segment_create_in(
 ///   segment    gets the handle
 ///
 /// Status:    MB_OK, MB_NOT_FOUND, MB_BAD_NAME, MB_NOT_PERMITTED, MB_WRONG_TYPE, MB_CORRUPT,
-///            MB_VERSION, MB_BAD_DOMAIN, MB_TOO_MANY, MB_NO_SPACE, MB_INVALID, MB_SYSTEM,
-///            MB_INTERNAL
+///            MB_VERSION, MB_TIMEOUT (as mb_segment_delete()), MB_INVALID, MB_SYSTEM, MB_INTERNAL;
+///            those of mb_domain_open()
 /// Ownership: name stays the caller's; the handle is the caller's until mb_segment_close(); on
 ///            failure there is none
 /// Blocking:  never waits for other tasks
@@ -227,9 +228,8 @@ pub unsafe extern "C" fn mb_segment_open_in(
 ///   options    for a new one; NULL: the defaults
 ///   segment    gets the handle
 ///
-/// Status:    MB_OK, MB_BAD_NAME, MB_NOT_PERMITTED, MB_NO_SPACE, MB_TOO_LARGE, MB_WRONG_TYPE,
-///            MB_CORRUPT, MB_VERSION, MB_BAD_DOMAIN, MB_TOO_MANY, MB_INVALID, MB_SYSTEM,
-///            MB_INTERNAL
+/// Status:    those of mb_segment_open() and mb_segment_create(), but MB_NOT_FOUND and
+///            MB_ALREADY_EXISTS only when others make and delete it all the time
 /// Ownership: as mb_segment_create()
 /// Blocking:  never waits for other tasks
 /// Threads:   any, at once
@@ -292,10 +292,11 @@ pub unsafe extern "C" fn mb_segment_open_or_create_in(
 /// Parameters:
 ///   name       its name
 ///
-/// Status:    MB_OK, MB_NOT_FOUND, MB_BAD_NAME, MB_NOT_PERMITTED, MB_WRONG_TYPE, MB_BAD_DOMAIN,
-///            MB_INVALID, MB_SYSTEM, MB_INTERNAL
+/// Status:    MB_OK, MB_NOT_FOUND, MB_BAD_NAME, MB_NOT_PERMITTED, MB_WRONG_TYPE, MB_TIMEOUT (another
+///            process was stopped while it removed this name; the segment is deleted all the
+///            same), MB_INVALID, MB_SYSTEM, MB_INTERNAL; those of mb_domain_open()
 /// Ownership: handles stay their owners' and usable, queues in the segment too
-/// Blocking:  never
+/// Blocking:  at most a second, while another process removes the same name
 /// Threads:   any, at once
 /// Fork:      no restriction
 #[unsafe(no_mangle)]
@@ -313,7 +314,7 @@ pub unsafe extern "C" fn mb_segment_delete(name: *const c_char) -> mb_status {
 ///
 /// Status:    those of mb_segment_delete()
 /// Ownership: as mb_segment_delete(); the domain stays the caller's
-/// Blocking:  never
+/// Blocking:  as mb_segment_delete()
 /// Threads:   any, at once
 /// Fork:      no restriction
 #[unsafe(no_mangle)]

@@ -46,17 +46,14 @@ static void refuses_a_directory_open_to_others(void) {
   CHECK(mkdir(path, 0700) == 0 && chmod(path, 0777) == 0);
   EXPECT(MB_NOT_PERMITTED, mb_domain_open(path, &domain));
   SAYS(path);
-  CHECK(rmdir(path) == 0);
 }
 
 static void refuses_a_symlink(void) {
   mb_domain *domain = NULL;
-  mb_status status;
   char path[500];
   snprintf(path, sizeof path, "%s", beside("link"));
   CHECK(symlink("/dev/shm", path) == 0);
-  status = mb_domain_open(path, &domain);
-  CHECK(status == MB_WRONG_TYPE || status == MB_BAD_DOMAIN || status == MB_NOT_PERMITTED);
+  EXPECT(MB_BAD_DOMAIN, mb_domain_open(path, &domain));
   CHECK(unlink(path) == 0);
 }
 

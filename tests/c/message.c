@@ -75,7 +75,7 @@ static void full_and_empty(void) {
   char buffer[10];
   size_t length = 99;
   EXPECT(MB_EMPTY, mb_port_receive(port, buffer, sizeof buffer, &length, MB_TRY));
-  SAYS("full-empty");
+  SAYS("empty");
   EXPECT(MB_TIMEOUT, mb_port_receive(port, buffer, sizeof buffer, &length, MILLISECOND));
   SAYS("full-empty");
   CHECK(length == 99);

@@ -122,13 +122,11 @@ static void outlives_the_handle(void) {
 static void of_a_deleted_port(void) {
   mb_port *port = make_port("deleted", 4);
   mb_receipt *receipt;
-  mb_status status;
   SENDS(port, "kept");
   receipt = take(port);
   OK(mb_port_delete("deleted"));
   CHECK(is(receipt, "kept")); /* the memory stays as long as it is in hand */
-  status = mb_receipt_ack(receipt);
-  CHECK(status == MB_OK || status == MB_CLOSED);
+  OK(mb_receipt_ack(receipt));
   OK(mb_port_close(port));
 }
 
@@ -162,12 +160,8 @@ static void bad_arguments_are_named(void) {
   INVALID("header is misaligned", mb_receipt_header(receipt, MISALIGNED(mb_header *)));
   INVALID("receipt is NULL", mb_receipt_copy(NULL, 0, buffer, 1));
   INVALID("buffer is NULL", mb_receipt_copy(receipt, 0, NULL, 1));
-  {
-    mb_status status = mb_receipt_copy(receipt, 0, buffer, 6);
-    CHECK(status == MB_TOO_LARGE || status == MB_INVALID);
-    status = mb_receipt_copy(receipt, UINT64_MAX, buffer, 2);
-    CHECK(status == MB_TOO_LARGE || status == MB_INVALID);
-  }
+  INVALID("5 bytes", mb_receipt_copy(receipt, 0, buffer, 6));
+  INVALID("5 bytes", mb_receipt_copy(receipt, UINT64_MAX, buffer, 2));
   INVALID("receipt is NULL", mb_receipt_ack(NULL));
   INVALID("receipt is misaligned", mb_receipt_ack(none));
   INVALID("receipt is NULL", mb_receipt_nack(NULL));
