@@ -3,7 +3,7 @@
 import enum
 import errno
 import queue
-from typing import Any, ClassVar, Dict, Optional, Tuple, Type
+from typing import ClassVar, Dict, Optional, Type
 
 
 class ErrorKind(enum.IntEnum):
@@ -231,12 +231,14 @@ for _class in Error.__subclasses__():
 Error.__module__ = ErrorKind.__module__ = "mailboat"
 
 
-def make(code: int, text: str, number: Optional[int], details: Dict[str, Any]) -> Error:
+def make(code: int, text: str, number: Optional[int], details: Dict[str, object]) -> Error:
     """The exception for an error of the core."""
-    kind = _CLASSES[code]
-    arguments: Tuple[Any, ...] = (text,)
-    if issubclass(kind, OSError):
-        arguments = (_ERRNO[kind.kind] if number is None else number, text)
-    error = kind(*arguments)
+    cls = _CLASSES[code]
+    # Those with a number are OSErrors, whose arguments are number and text.
+    usual = _ERRNO.get(cls.kind)
+    if usual is None:
+        error = cls(text)
+    else:
+        error = cls(usual if number is None else number, text)
     error.__dict__.update(details)
     return error

@@ -20,12 +20,11 @@ impl Timeout {
         self.0 == 0
     }
 
-    /// What is left of it.
+    /// What is left of it: at least a nanosecond, so that a wait does not turn into a try.
     pub(crate) fn left(self, since: Instant) -> Timeout {
-        if self == Self::FOREVER {
-            self
-        } else {
-            Timeout(self.0.saturating_sub(nanos(since.elapsed())))
+        match self {
+            Self::FOREVER | Self::TRY => self,
+            Timeout(limit) => Timeout(limit.saturating_sub(nanos(since.elapsed())).max(1)),
         }
     }
 
@@ -134,18 +133,20 @@ pub(crate) fn domain(argument: Option<&Bound<'_, PyAny>>) -> PyResult<Option<mai
 /// A name, or a path as a string or `os.PathLike`.
 pub(crate) fn location(argument: &Bound<'_, PyAny>) -> PyResult<String> {
     let py = argument.py();
-    let path = if argument.is_instance_of::<PyString>() {
-        argument.clone()
-    } else {
-        py.import("os")?.getattr("fspath")?.call1((argument,)).map_err(|_| {
-            PyTypeError::new_err(format!(
-                "a domain is given as a Domain, a name or a path, not {}",
-                type_name(argument)
-            ))
-        })?
+    let wrong_type = || {
+        PyTypeError::new_err(format!(
+            "a domain is given as a Domain, a name or a path, not {}",
+            type_name(argument)
+        ))
     };
-    path.extract::<String>().map_err(|_| {
-        invalid(py, format!("{path:?} is no name or path of a domain: it is not a text of UTF-8"))
+    let fspath = py.import("os")?.getattr("fspath")?;
+    let path = fspath.call1((argument,)).map_err(|_| wrong_type())?;
+    let text = path.cast::<PyString>().map_err(|_| wrong_type())?;
+    text.extract::<String>().map_err(|_| {
+        invalid(
+            py,
+            format!("{text:?} is no name or path of a domain: it cannot be written in UTF-8"),
+        )
     })
 }
 

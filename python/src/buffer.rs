@@ -186,15 +186,10 @@ impl Problem {
     pub(crate) fn raise(self, py: Python<'_>) -> PyErr {
         match self {
             Problem::State(sentence) => invalid(py, sentence),
-            Problem::Views { what, done, n } => {
-                let views = if n == 1 { "a view" } else { "views" };
-                let them = if n == 1 { "it" } else { "them" };
-                PyBufferError::new_err(format!(
-                    "{what} cannot be {done} while {views} of its memory exist{} ({n}): release \
-                     {them} first (del array, view.release())",
-                    if n == 1 { "s" } else { "" },
-                ))
-            }
+            Problem::Views { what, done, n } => PyBufferError::new_err(format!(
+                "{what} cannot be {done} while views of its memory exist: release them first \
+                 (del array, view.release()); views alive: {n}"
+            )),
         }
     }
 }

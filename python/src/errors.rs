@@ -40,7 +40,7 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<Bound<'_, PyAny>> {
             details.set_item("used", used)?;
             details.set_item("max", max)?;
         }
-        Error::Timeout { after_ns, because } => {
+        Error::Timeout { after_ns, because, .. } => {
             details.set_item("after", after_ns as f64 / 1e9)?;
             details.set_item("because", exception(py, *because)?)?;
         }

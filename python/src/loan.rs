@@ -3,7 +3,7 @@
 use crate::args::{MessageKind, Timeout, unsigned};
 use crate::buffer::{BufferType, Data, Exporter, Problem, Shown, new_instance};
 use crate::errors::{OrRaise, raise};
-use crate::wait::wait;
+use crate::wait::attempt;
 use mailboat::Rejected;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -115,7 +115,7 @@ impl Loan {
         let loan = self.with_desk(|desk| desk.take("sent", Stage::Sending));
         // The loan is in here but for the moments in which the core has it.
         let mut slot = Some(loan.map_err(|problem| problem.raise(py))?);
-        let sent = wait(py, timeout, |limit| match slot.take() {
+        let sent = attempt(py, timeout, |limit| match slot.take() {
             None => Err(mailboat::Error::new(mailboat::ErrorKind::Internal, "a lost loan")),
             Some(loan) => {
                 loan.send_with(length, kind, limit).map_err(|Rejected { loan, error, .. }| {
@@ -125,12 +125,12 @@ impl Loan {
             }
         });
         let stage = match (&sent, slot) {
-            (Ok(id), _) => Stage::Sent(*id),
-            (Err(_), Some(loan)) => Stage::Open(loan),
-            (Err(_), None) => Stage::Discarded,
+            (Ok(Ok(id)), _) => Stage::Sent(*id),
+            (_, Some(loan)) => Stage::Open(loan),
+            (_, None) => Stage::Discarded,
         };
         self.see(py, |desk| desk.stage = stage)?;
-        sent
+        sent?.or_raise(py)
     }
 }
 

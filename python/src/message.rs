@@ -147,10 +147,10 @@ impl Hand {
                 Err(Problem::state(format!("the message was already {}", end.text())))
             }
             (_, Some(end)) => Err(Problem::state(format!(
-                "the message is no longer in hand: it is {} as soon as the {} that exist of its \
-                 memory are released",
+                "the message is no longer in hand: it will be {} when the last view of its memory \
+                 is released (views alive: {})",
                 end.text(),
-                if self.views == 1 { "view".to_owned() } else { format!("{} views", self.views) },
+                self.views
             ))),
             _ => Ok(()),
         }

@@ -117,7 +117,7 @@ impl Port {
     /// ``[A-Za-z0-9._-]``, the first one a letter or digit).
     ///
     /// ``capacity``: messages queued at most (1024 unless given). ``max_message``: the largest, in
-    /// bytes (16 MiB). ``byte_budget``: bytes of memory for messages over 192 bytes (the greater of
+    /// bytes (16 MiB). ``byte_budget``: bytes of memory for messages over 1 KiB (the greater of
     /// 64 MiB and four of the largest messages). ``max_users``: how many handles can be attached at once
     /// (256). ``owner``: ``"domain"``, it stays until deleted, or ``"task"``, it goes when this handle is
     /// closed or this process ends. ``timestamps``: note the time of sending in each message.

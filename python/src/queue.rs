@@ -7,7 +7,7 @@ use crate::loan::Loan;
 use crate::message::{Header, Message};
 use crate::segment::Segment;
 use crate::stat::QueueStat;
-use crate::wait::{attempt, wait, wait_detached};
+use crate::wait::{Outcome, attempt_detached, would_wait};
 use mailboat::{ErrorKind, Outgoing, QueueOptions, Receipt, Wait};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -81,7 +81,12 @@ impl Queue {
     #[inline]
     pub(crate) fn handle(&self, py: Python<'_>) -> PyResult<Handle> {
         let handle = self.slot().clone();
-        handle.ok_or_else(|| invalid(py, format!("this handle of {} was closed", self.noun)))
+        handle.ok_or_else(|| self.was_closed(py))
+    }
+
+    #[cold]
+    fn was_closed(&self, py: Python<'_>) -> PyErr {
+        invalid(py, format!("this handle of {} was closed", self.noun))
     }
 
     /// How it stands, for `repr`.
@@ -94,10 +99,33 @@ impl Queue {
         }
     }
 
+    /// [`attempt`] on this queue. The first try is done without a handle of its own, so that the
+    /// commonest calls touch no reference count: it is brief, and the lock is free whenever this
+    /// thread has the interpreter.
+    #[inline]
+    fn attempt<T: Send>(
+        &self,
+        py: Python<'_>,
+        timeout: Timeout,
+        mut call: impl FnMut(&mailboat::Queue, Wait) -> mailboat::Result<T> + Send,
+    ) -> Outcome<T> {
+        let handle = {
+            let slot = self.slot();
+            match &*slot {
+                Some(handle) => match call(handle, Wait::TRY) {
+                    Err(error) if would_wait(&error) && !timeout.is_try() => Some(handle.clone()),
+                    result => return Ok(result),
+                },
+                None => None,
+            }
+        };
+        let handle = handle.ok_or_else(|| self.was_closed(py))?;
+        attempt_detached(py, timeout, |limit| call(&handle, limit))
+    }
+
     #[inline]
     fn take_one(&self, py: Python<'_>, timeout: Timeout) -> PyResult<Receipt> {
-        let queue = self.handle(py)?;
-        wait(py, timeout, |limit| queue.take_wait(limit))
+        self.attempt(py, timeout, |queue, limit| queue.take_wait(limit))?.or_raise(py)
     }
 }
 
@@ -159,7 +187,7 @@ impl Queue {
     /// needs :meth:`required_size` bytes from there on).
     ///
     /// ``capacity``: messages queued at most (1024 unless given). ``max_message``: the largest, in
-    /// bytes (16 MiB). ``byte_budget``: bytes of memory for messages over 192 bytes (the greater of
+    /// bytes (16 MiB). ``byte_budget``: bytes of memory for messages over 1 KiB (the greater of
     /// 64 MiB and four of the largest messages). ``max_users``: how many handles can be attached at once
     /// (256). ``timestamps``: note the time of sending in each message.
     #[staticmethod]
@@ -225,14 +253,15 @@ impl Queue {
         timeout: Timeout,
         kind: MessageKind,
     ) -> PyResult<u64> {
-        let queue = self.handle(py)?;
         let data = Data::of(data)?;
         let message = Outgoing::new(data.as_slice()).kind(kind.0);
         if message.body.len() < LARGE {
-            wait(py, timeout, |limit| queue.send_message(message, limit))
+            self.attempt(py, timeout, |queue, limit| queue.send_message(message, limit))?
         } else {
-            wait_detached(py, timeout, |limit| queue.send_message(message, limit))
+            let queue = self.handle(py)?;
+            attempt_detached(py, timeout, |limit| queue.send_message(message, limit))?
         }
+        .or_raise(py)
     }
 
     /// Sends if that is possible at once, and raises :class:`Full` if not: ``send(data, timeout=0)``.
@@ -257,7 +286,6 @@ impl Queue {
         timeout: Timeout,
         kind: MessageKind,
     ) -> PyResult<usize> {
-        let queue = self.handle(py)?;
         let objects = messages.try_iter()?.collect::<PyResult<Vec<_>>>()?;
         let data = objects.iter().map(Data::of).collect::<PyResult<Vec<_>>>()?;
         let all: Vec<_> =
@@ -266,7 +294,8 @@ impl Queue {
         let mut sent = 0;
         while sent < all.len() {
             let rest = &all[sent..];
-            match attempt(py, timeout.left(start), |limit| queue.send_many(rest, limit))? {
+            let left = timeout.left(start);
+            match self.attempt(py, left, |queue, limit| queue.send_many(rest, limit))? {
                 Ok(count) => sent += count,
                 Err(error) if sent == 0 => return Err(raise(py, error)),
                 Err(_) => break,
@@ -286,9 +315,8 @@ impl Queue {
         kind: MessageKind,
     ) -> PyResult<Bound<'py, Loan>> {
         let size = unsigned(size, "size")?;
-        let queue = self.handle(py)?;
-        let loan = wait(py, timeout, |limit| queue.loan_wait(size, limit))?;
-        Loan::made(py, loan, kind, timeout)
+        let loan = self.attempt(py, timeout, |queue, limit| queue.loan_wait(size, limit))?;
+        Loan::made(py, loan.or_raise(py)?, kind, timeout)
     }
 
     /// Receives the next message: a copy of its own, acknowledged. See :class:`Message`.
@@ -300,8 +328,8 @@ impl Queue {
     /// Receives a message if there is one now, and returns ``None`` if not. Polling costs least this
     /// way.
     fn try_receive<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, Message>>> {
-        let queue = self.handle(py)?;
-        let receipt = unless_empty(py, queue.take_wait(Wait::TRY))?;
+        let taken = self.attempt(py, Timeout::TRY, |queue, limit| queue.take_wait(limit))?;
+        let receipt = unless_empty(py, taken)?;
         receipt.map(|receipt| receive_from(py, receipt)).transpose()
     }
 
@@ -316,15 +344,15 @@ impl Queue {
         buffer: &Bound<'_, PyAny>,
         timeout: Timeout,
     ) -> PyResult<Header> {
-        let queue = self.handle(py)?;
         let mut view = View::write(buffer)?;
         let target = view.as_mut_slice();
         let header = if target.len() < LARGE {
-            wait(py, timeout, |limit| queue.receive_into(target, limit))
+            self.attempt(py, timeout, |queue, limit| queue.receive_into(target, limit))?
         } else {
-            wait_detached(py, timeout, |limit| queue.receive_into(target, limit))
+            let queue = self.handle(py)?;
+            attempt_detached(py, timeout, |limit| queue.receive_into(target, limit))?
         };
-        header.map(Header::from)
+        header.or_raise(py).map(Header::from)
     }
 
     /// Waits for a message, and returns it with what more there is, at most ``max``, as a list.
@@ -336,8 +364,8 @@ impl Queue {
         timeout: Timeout,
     ) -> PyResult<Vec<Bound<'py, Message>>> {
         let max = at_least_one(max, "max")?;
-        let queue = self.handle(py)?;
-        let receipts = wait(py, timeout, |limit| queue.take_many(max, limit))?;
+        let taken = self.attempt(py, timeout, |queue, limit| queue.take_many(max, limit))?;
+        let receipts = taken.or_raise(py)?;
         // All are copied before the first is acknowledged: whatever fails here, none is lost.
         let copies = receipts
             .iter()
@@ -368,8 +396,8 @@ impl Queue {
 
     /// Takes a message in hand if there is one now, and returns ``None`` if not.
     fn try_take<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, Message>>> {
-        let queue = self.handle(py)?;
-        let receipt = unless_empty(py, queue.take_wait(Wait::TRY))?;
+        let taken = self.attempt(py, Timeout::TRY, |queue, limit| queue.take_wait(limit))?;
+        let receipt = unless_empty(py, taken)?;
         receipt.map(|receipt| Message::taken(py, receipt)).transpose()
     }
 
@@ -383,8 +411,8 @@ impl Queue {
         timeout: Timeout,
     ) -> PyResult<Vec<Bound<'py, Message>>> {
         let max = at_least_one(max, "max")?;
-        let queue = self.handle(py)?;
-        let receipts = wait(py, timeout, |limit| queue.take_many(max, limit))?;
+        let taken = self.attempt(py, timeout, |queue, limit| queue.take_many(max, limit))?;
+        let receipts = taken.or_raise(py)?;
         receipts.into_iter().map(|receipt| Message::taken(py, receipt)).collect()
     }
 
@@ -449,8 +477,7 @@ impl Queue {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, Message>>> {
-        let queue = self.handle(py)?;
-        match attempt(py, Timeout::FOREVER, |limit| queue.take_wait(limit))? {
+        match self.attempt(py, Timeout::FOREVER, |queue, limit| queue.take_wait(limit))? {
             Ok(receipt) => receive_from(py, receipt).map(Some),
             Err(error) if error.kind() == ErrorKind::Closed => Ok(None),
             Err(error) => Err(raise(py, error)),

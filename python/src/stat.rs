@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 pub(crate) struct QueueStat {
     /// Messages queued at most.
     capacity: u32,
-    /// Messages queued now.
+    /// Messages queued now, those given back not counted.
     queued: u64,
     /// Messages taken and not yet acknowledged.
     in_hand: u64,
@@ -18,7 +18,7 @@ pub(crate) struct QueueStat {
     given_back: u64,
     /// The largest message in bytes.
     max_message: u64,
-    /// Bytes of memory for messages over 192 bytes.
+    /// Bytes of memory for messages over 1 KiB.
     byte_budget: u64,
     /// How many of them are committed.
     bytes_committed: u64,
@@ -28,7 +28,7 @@ pub(crate) struct QueueStat {
     max_users: u32,
     /// Messages ever sent.
     sent: u64,
-    /// Messages ever acknowledged.
+    /// Messages ever handed to a receiver, redeliveries not counted.
     received: u64,
     /// Messages ever delivered again.
     redelivered: u64,
@@ -38,7 +38,7 @@ pub(crate) struct QueueStat {
     timestamps: bool,
     /// Whether it was deleted or shut.
     closed: bool,
-    /// The tasks that use it.
+    /// The tasks that use it, once for each handle.
     tasks: Vec<u64>,
 }
 

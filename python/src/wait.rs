@@ -2,7 +2,6 @@
 //! signal handlers run.
 
 use crate::args::{Timeout, nanos};
-use crate::errors::OrRaise;
 use mailboat::{Error, ErrorKind, Wait};
 use pyo3::prelude::*;
 use std::time::Instant;
@@ -39,46 +38,24 @@ pub(crate) fn attempt_detached<T: Send>(
     let start = Instant::now();
     loop {
         let left = timeout.left(start);
-        // With nothing left this is a last try: something may have come in the very end.
         match py.detach(|| call(left.wait())) {
             // Runs the handlers of Python; one that raises, as that of Ctrl-C does, ends the wait.
             Err(error) if error.kind() == ErrorKind::Interrupted => py.check_signals()?,
-            Err(error) => return Ok(Err(whole_wait(error, timeout, start))),
+            Err(error) => return Ok(Err(whole_wait(error, start))),
             Ok(value) => return Ok(Ok(value)),
         }
     }
 }
 
-/// [`attempt`], with the core's error as an exception.
-#[inline]
-pub(crate) fn wait<T: Send>(
-    py: Python<'_>,
-    timeout: Timeout,
-    call: impl FnMut(Wait) -> mailboat::Result<T> + Send,
-) -> PyResult<T> {
-    attempt(py, timeout, call)?.or_raise(py)
-}
-
-/// [`attempt_detached`], with the core's error as an exception.
-pub(crate) fn wait_detached<T: Send>(
-    py: Python<'_>,
-    timeout: Timeout,
-    call: impl FnMut(Wait) -> mailboat::Result<T> + Send,
-) -> PyResult<T> {
-    attempt_detached(py, timeout, call)?.or_raise(py)
-}
-
-fn would_wait(error: &Error) -> bool {
-    matches!(error, Error::Full { .. } | Error::Empty { .. })
+pub(crate) fn would_wait(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Full | ErrorKind::Empty)
 }
 
 /// An error that speaks of the whole wait, which may have been done in several parts.
-fn whole_wait(error: Error, timeout: Timeout, start: Instant) -> Error {
-    let after_ns = nanos(start.elapsed());
+fn whole_wait(error: Error, start: Instant) -> Error {
     match error {
-        Error::Timeout { because, .. } => Error::Timeout { after_ns, because },
-        error if would_wait(&error) && !timeout.is_try() => {
-            Error::Timeout { after_ns, because: Box::new(error) }
+        Error::Timeout { object, because, .. } => {
+            Error::Timeout { object, after_ns: nanos(start.elapsed()), because }
         }
         error => error,
     }
