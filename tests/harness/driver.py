@@ -202,9 +202,26 @@ class Process:
             self.child.stdin.close()
             self.child.stdout.close()
         elif self.parent is not None:
-            # Its parent reaps it, which is when it has let go of everything.
-            self.parent.call("-", "wait_child", pid=self.pid).result()
             os.close(self._to)
+            if not self.parent.gone:
+                # If it is his. An orphan, or a child of a fork server, is reaped by somebody else.
+                self.parent.call("-", "wait_child", pid=self.pid).result()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Returns when its last thread has gone, and with it all that it had."""
+        end = time.monotonic() + PATIENCE
+        proc = Path(f"/proc/{self.pid}")
+        try:
+            # A zombie's state alone does not say so: its first thread may go before the others.
+            while (proc / "stat").read_text().rpartition(") ")[2][0] not in "ZX" or len(
+                list((proc / "task").iterdir())
+            ) > 1:
+                if time.monotonic() > end:
+                    raise Hang(f"{self} does not end")
+                time.sleep(0.0005)
+        except (FileNotFoundError, ProcessLookupError):
+            pass
 
     def dispose(self) -> None:
         """Gets rid of it, in whatever state it is."""
