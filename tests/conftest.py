@@ -14,6 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from harness import tmpfs  # noqa: E402
 from harness.driver import LANGUAGES  # noqa: E402
 from harness.stage import Actor, Pool, Stage  # noqa: E402
 
@@ -48,6 +49,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("language", CHOSEN)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    tmpfs.enter()
+
+
 @pytest.fixture(scope="session")
 def pool() -> Iterator[Pool]:
     pool = Pool()
@@ -67,6 +72,17 @@ def stage(pool: Pool, request: pytest.FixtureRequest) -> Iterator[Stage]:
     stage = Stage(pool)
     yield stage
     stage.end(getattr(request.node, "failed", False))
+
+
+@pytest.fixture
+def small_stage(pool: Pool, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """A stage whose domain is on a tmpfs of 4 MiB, or what `parametrize` says."""
+    if tmpfs.refusal:
+        pytest.skip(tmpfs.refusal)
+    with tmpfs.mounted(getattr(request, "param", 4 << 20)) as place:
+        stage = Stage(pool, place)
+        yield stage
+        stage.end(getattr(request.node, "failed", False))
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ class Storm:
         self.sent.append(self.stage.file(f"sent{number}"))
         self.sending.append(
             actor.start("storm_send", handle, log=self.sent[-1], sender=number, seed=number,
-                        count=COUNT, max_size=20_000)
+                        count=COUNT, max_size=19_999)
         )
 
     def receive(self, actor: Actor, handle: str, way: str) -> None:

@@ -241,11 +241,11 @@ class Actor:
 class Stage:
     """A domain, and the actors in it."""
 
-    def __init__(self, pool: "Pool", place: Optional[str] = None) -> None:
+    def __init__(self, pool: "Pool", tmpfs: Optional[str] = None) -> None:
         self._pool = pool
-        # Directories of other tests are never found under this name.
-        self._room = tempfile.mkdtemp(prefix="mailboat-contract-", dir=place or "/dev/shm")
-        self.place = os.path.join(self._room, "domain")
+        # For what belongs to the test, and unless told otherwise for the domain.
+        self._room = tempfile.mkdtemp(prefix="mailboat-contract-", dir="/dev/shm")
+        self.place = os.path.join(tmpfs or self._room, "domain")
         self._processes: List[Process] = []
         self._actors = 0
         self._sockets = 0
