@@ -33,6 +33,9 @@ pub(crate) struct Inner {
     next_id: Word,
     /// Whether the last send found the ring full.
     pub(crate) was_full: Word,
+    /// A small chunk claimed ahead of the next message, see [`Engine::packed`]; 0 is none. Made by the
+    /// user that this handle was then: who takes it looks whether it still is that user's.
+    pub(crate) spare: Word,
     /// Where to look for a free chunk, for each class.
     pub(crate) cursors: [Word; MAX_CLASSES],
     pub(crate) receiver_spin: Spin,
@@ -96,7 +99,7 @@ pub(super) fn create_in(segment: &Segment, offset: u64, geo: Geometry) -> Result
     }
     found(&region, &geo);
     magic.store(QUEUE_MAGIC, Release);
-    Inner::new(Engine { region, geo }, label, domain, None)
+    Inner::new(Engine::new(region, geo), label, domain, None)
 }
 
 pub(super) fn open_in(segment: &Segment, offset: u64) -> Result<Inner> {
@@ -125,7 +128,7 @@ pub(super) fn open_in(segment: &Segment, offset: u64) -> Result<Inner> {
         ));
     }
     let region = region_of(segment, offset, geo.total);
-    Inner::new(Engine { region, geo }, label, segment.domain().clone(), None)
+    Inner::new(Engine::new(region, geo), label, segment.domain().clone(), None)
 }
 
 fn uncommitted(domain: &Domain, label: &Arc<str>, fault: Fault) -> Error {
@@ -161,6 +164,7 @@ impl Inner {
             used: Word::new(0),
             next_id: Word::new(0),
             was_full: Word::new(0),
+            spare: Word::new(0),
             cursors: [const { Word::new(0) }; MAX_CLASSES],
             receiver_spin: Spin::new(),
             sender_spin: Spin::new(),
@@ -178,14 +182,11 @@ impl Inner {
             return Ok(());
         }
         let task = self.domain.inner.attach(&gate)?;
-        let dead = |t| self.domain.inner.is_dead(t);
-        let user = match self.engine.add_user(task) {
-            Some(user) => Some(user),
-            None => {
-                self.engine.recover(Some(task), dead).map_err(|f| self.fault(f))?;
-                self.engine.add_user(task)
-            }
-        };
+        // What the dead left comes back before anything else: their messages in hand, their places.
+        self.engine
+            .recover(Some(task), |t| self.domain.inner.is_dead(t))
+            .map_err(|f| self.fault(f))?;
+        let user = self.engine.add_user(task);
         let Some(user) = user else {
             return Err(Error::new(
                 ErrorKind::TooMany,
@@ -201,13 +202,15 @@ impl Inner {
         self.word.store(user.word, Release);
         self.used.store(0, Relaxed);
         self.next_id.store(0, Relaxed);
+        // In a forked child it is the parent's; after a lost lease the sweep has freed it.
+        self.spare.store(0, Relaxed);
         self.generation.store(generation, Release);
         Ok(())
     }
 
     /// This process as a user of the queue, after a look at whether the queue is open and the lease
     /// still ours.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter(&self) -> Result<User> {
         if self.generation.load(Acquire) != process::generation() {
             self.attach()?;
@@ -254,7 +257,7 @@ impl Inner {
     }
 
     /// An id that no other message of the domain has.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn message_id(&self) -> u64 {
         let mut next = self.next_id.load(Relaxed);
         loop {

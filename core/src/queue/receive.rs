@@ -157,7 +157,7 @@ impl Queue {
 
 impl Inner {
     /// Claims the next message of at most `room` bytes, waiting as `wait` says.
-    #[inline]
+    #[inline(always)]
     fn claim(&self, me: User, room: u64, wait: Wait) -> Result<(Chunk, u64)> {
         match self.try_claim(me, room)? {
             Some(claimed) => Ok(claimed),
@@ -165,7 +165,7 @@ impl Inner {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn try_claim(&self, me: User, room: u64) -> Result<Option<(Chunk, u64)>> {
         match self.engine.claim(me, room).map_err(|f| self.fault(f))? {
             Claimed::Chunk(chunk, length) => {
@@ -217,7 +217,7 @@ impl Inner {
     }
 
     /// What a claimed message says about itself.
-    #[inline]
+    #[inline(always)]
     fn header(&self, chunk: &Chunk, length: u64) -> Header {
         let get = |field| self.engine.field(chunk, field).load(Relaxed);
         let sent = get(chunk::SENT);
@@ -235,7 +235,7 @@ impl Inner {
     ///
     /// # Safety
     /// `to` has room for `length` bytes.
-    #[inline]
+    #[inline(always)]
     unsafe fn copy_out(&self, chunk: &Chunk, length: u64, to: *mut u8) {
         let body = self.engine.geo.classes[chunk.class].body(chunk.index);
         let from = self.engine.region.bytes(body, length);
@@ -250,7 +250,7 @@ impl Inner {
     }
 
     /// Acknowledges: the chunk is free, and a sender that waits for room is woken.
-    #[inline]
+    #[inline(always)]
     fn finish(&self, me: User, chunk: &Chunk) -> Result<()> {
         if !self.engine.free(chunk) {
             return Err(self.lease_lost());

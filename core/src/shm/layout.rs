@@ -86,6 +86,13 @@ pub(crate) mod chunk {
 /// Queue flag: messages carry a sent time.
 pub(crate) const FLAG_TIMESTAMPS: u64 = 1;
 
+/// The length in the header of a chunk that a handle has claimed ahead of its next message. What is
+/// published, and what is loaned, has another.
+pub(crate) const SPARE: u64 = u64::MAX;
+/// Users at places below this one may claim a chunk ahead: few enough to leave most of the chunks
+/// beyond the capacity to the others.
+pub(crate) const SPARES: u32 = 16;
+
 pub(crate) const MAX_CAPACITY: u32 = 1 << 26;
 pub(crate) const MAX_MESSAGE: u64 = 1 << 40;
 pub(crate) const MAX_USERS: u32 = 4096;
@@ -276,12 +283,19 @@ impl Geometry {
         if length > self.max_message {
             return None;
         }
+        if length <= SMALL {
+            return Some(0);
+        }
         self.classes().iter().position(|c| length <= c.size)
     }
 
     /// The class and index of a chunk number, if there is such a chunk.
     #[inline]
     pub(crate) fn locate(&self, number: u32) -> Option<(usize, u32)> {
+        // Most are small.
+        if number < self.classes[0].count {
+            return Some((0, number));
+        }
         for (k, class) in self.classes().iter().enumerate() {
             let index = number.wrapping_sub(class.first);
             if index < class.count {

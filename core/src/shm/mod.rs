@@ -39,6 +39,13 @@ pub(crate) enum Fault {
 pub(crate) struct Engine {
     pub(crate) region: Region,
     pub(crate) geo: Geometry,
+    pub(crate) hints: ring::Hints,
+}
+
+impl Engine {
+    pub(crate) fn new(region: Region, geo: Geometry) -> Self {
+        Engine { region, geo, hints: ring::Hints::new() }
+    }
 }
 
 /// How often a loop that somebody else's progress can prolong goes round before the memory is

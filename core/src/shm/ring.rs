@@ -1,10 +1,10 @@
 //! The order of messages: a ring of slots, each naming a chunk.
 
-use super::layout::{at, chunk};
+use super::layout::{LINE, at, chunk};
 use super::slab::{Chunk, Head, state};
 use super::users::User;
 use super::{Engine, Fault, PATIENCE};
-use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word, prefetch_write};
+use crate::sync::{AcqRel, Acquire, Relaxed, Release, SeqCst, Word, prefetch_write};
 
 /// A place in the endless sequence of messages: which lap, which slot.
 /// Bits 0..26 the slot, bits 26..64 the lap, so that any capacity works without a division.
@@ -96,6 +96,22 @@ impl Slot {
     }
 }
 
+/// Where a handle goes on in the ring: positions that lie at or before the first free and the first
+/// full slot, like the shared hints, but private, and each on lines of its own.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Hints {
+    head: Word,
+    _apart: [u64; 15],
+    tail: Word,
+}
+
+impl Hints {
+    pub(crate) fn new() -> Self {
+        Hints { head: Word::new(0), _apart: [0; 15], tail: Word::new(0) }
+    }
+}
+
 /// The answer of [`Engine::publish`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Published {
@@ -128,7 +144,7 @@ impl Engine {
         self.check_position(self.region.word(offset).load(Acquire))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn check_position(&self, word: u64) -> Result<Position, Fault> {
         let position = Position(word);
         if position.index() >= self.geo.capacity as u64 {
@@ -145,6 +161,29 @@ impl Engine {
     fn advance(&self, offset: u64, from: Position) {
         let to = from.next(self.geo.capacity);
         let _ = self.region.word(offset).swap_if(from.0, to.0, AcqRel);
+    }
+
+    /// Where this handle goes on in the ring: at its own hint, or at the shared one if that is
+    /// further on. Never far behind: the shared hint is moved with every cache line of slots.
+    #[inline(always)]
+    fn whereabouts(&self, offset: u64, own: &Word) -> Result<Position, Fault> {
+        self.check_position(self.region.word(offset).load(Acquire).max(own.load(Acquire)))
+    }
+
+    /// Moves this handle's hint on, and the shared one whenever a cache line of slots is done with:
+    /// so that a message costs neither a locked instruction for it nor a shared cache line.
+    /// Release: whoever goes on from here sees the slots before it as this thread saw them.
+    #[inline(always)]
+    fn go_on(&self, offset: u64, own: &Word, from: Position) {
+        let to = from.next(self.geo.capacity);
+        own.store(to.0, Release);
+        if to.index().is_multiple_of(LINE / 8) {
+            let shared = self.region.word(offset);
+            let now = shared.load(Relaxed);
+            if now < to.0 {
+                let _ = shared.swap_if(now, to.0, AcqRel);
+            }
+        }
     }
 
     /// Whether a publish would find the ring full just now. Helps what can be helped.
@@ -165,10 +204,10 @@ impl Engine {
 
     /// Puts an owned chunk into the queue, at the first free position. Linearizes at the
     /// compare-and-swap of the slot; before it, the chunk belongs to its owner and nobody waits for it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn publish(&self, chunk: &Chunk) -> Result<Published, Fault> {
         for _ in 0..PATIENCE {
-            let tail = self.position(at::TAIL)?;
+            let tail = self.whereabouts(at::TAIL, &self.hints.tail)?;
             // Recovery finds out by this whether the chunk was published.
             self.field(chunk, chunk::TARGET).store(tail.0, Relaxed);
             let empty = Slot::empty(tail.lap());
@@ -177,13 +216,13 @@ impl Engine {
             // SeqCst: releases the body, and comes before the look at the sleepers' flag.
             let slot = match self.slot(tail.index()).swap_if(empty.0, full.0, SeqCst) {
                 Ok(_) => {
-                    self.advance(at::TAIL, tail);
+                    self.go_on(at::TAIL, &self.hints.tail, tail);
                     return Ok(Published::Done);
                 }
                 Err(slot) => Slot(slot),
             };
             match slot.laps_ahead(tail.lap()) {
-                0.. => self.advance(at::TAIL, tail),
+                0.. => self.go_on(at::TAIL, &self.hints.tail, tail),
                 _ if self.holds_message(slot)? => return Ok(Published::Full),
                 _ => self.empty(tail.index(), slot),
             }
@@ -192,6 +231,7 @@ impl Engine {
     }
 
     /// Whether a full slot of the previous lap still holds a message to be received.
+    #[cold]
     fn holds_message(&self, slot: Slot) -> Result<bool, Fault> {
         if slot.is_nil() {
             // An empty slot behind the tail cannot be: the tail passes a slot once it was filled.
@@ -212,7 +252,7 @@ impl Engine {
     }
 
     /// The class and index of a chunk number read from shared memory.
-    #[inline]
+    #[inline(always)]
     fn locate(&self, number: u32) -> Result<(usize, u32), Fault> {
         if let Some((class, index)) = self.geo.locate(number) {
             if index < self.extent(class)? {
@@ -227,13 +267,14 @@ impl Engine {
     }
 
     /// Empties a slot whose message was claimed. Anyone may; it happens once.
+    #[inline(always)]
     fn empty(&self, index: u64, slot: Slot) {
         let _ = self.slot(index).swap_if(slot.0, slot.emptied().0, SeqCst);
     }
 
     /// Takes the next message: one that was given back, or else the first in the queue. A body
     /// longer than `room` is left where it is.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn claim(&self, me: User, room: u64) -> Result<Claimed, Fault> {
         let orphans = self.region.word(at::ORPHANS).load(Acquire);
         if orphans >> 32 != orphans & 0xffff_ffff {
@@ -272,16 +313,16 @@ impl Engine {
         Ok(Claimed::Empty)
     }
 
-    #[inline]
+    #[inline(always)]
     fn claim_first(&self, me: User, room: u64) -> Result<Claimed, Fault> {
         for _ in 0..PATIENCE {
-            let at_head = self.position(at::HEAD)?;
+            let at_head = self.whereabouts(at::HEAD, &self.hints.head)?;
             let index = at_head.index();
             let word = self.slot(index);
             let slot = Slot(word.load(SeqCst));
             match slot.laps_ahead(at_head.lap()) {
                 1.. => {
-                    self.advance(at::HEAD, at_head);
+                    self.go_on(at::HEAD, &self.hints.head, at_head);
                     continue;
                 }
                 0 if slot.is_nil() => return Ok(Claimed::Empty),
@@ -305,7 +346,7 @@ impl Engine {
             }
             if !head.is_sendable() || !slot.fits(head) {
                 self.empty(index, slot);
-                self.advance(at::HEAD, at_head);
+                self.go_on(at::HEAD, &self.hints.head, at_head);
                 continue;
             }
             if length > room && length <= k.size {
@@ -316,7 +357,7 @@ impl Engine {
                 continue;
             }
             self.empty(index, slot);
-            self.advance(at::HEAD, at_head);
+            self.go_on(at::HEAD, &self.hints.head, at_head);
             self.prefetch_next(at_head);
             let chunk = Chunk { number: slot.number(), class, index: chunk_index, head: reading };
             return self.checked(me, chunk, length);
@@ -337,7 +378,7 @@ impl Engine {
     }
 
     /// A claimed chunk whose length was read from shared memory.
-    #[inline]
+    #[inline(always)]
     fn checked(&self, me: User, chunk: Chunk, length: u64) -> Result<Claimed, Fault> {
         let size = self.geo.classes[chunk.class].size;
         if length > size {
