@@ -36,11 +36,13 @@ fn thread() -> Outcome {
 }
 
 fn environment(request: &Request) -> Outcome {
-    let name = request.word("name")?;
+    let (name, value) = (request.word("name")?, request.get("value")?);
     // SAFETY: tests ask for this while no other thread of the driver does anything.
-    match request.get("value")? {
-        Some(value) => unsafe { std::env::set_var(name, value) },
-        None => unsafe { std::env::remove_var(name) },
+    unsafe {
+        match value {
+            Some(value) => std::env::set_var(name, value),
+            None => std::env::remove_var(name),
+        }
     }
     Ok(Answer::new())
 }

@@ -97,7 +97,10 @@ pub fn answer(out: &mut impl Write, tag: &str, outcome: Outcome) -> io::Result<(
 impl Failure {
     /// The request made no sense: a mistake in the test.
     pub fn protocol(text: impl Into<String>) -> Self {
-        Failure { status: "protocol".into(), words: format!(" text={}", escape(text.into().as_bytes())) }
+        Failure {
+            status: "protocol".into(),
+            words: format!(" text={}", escape(text.into().as_bytes())),
+        }
     }
 }
 
@@ -124,7 +127,10 @@ impl From<mailboat::Error> for Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Failure { status: "driver".into(), words: format!(" text={}", escape(error.to_string().as_bytes())) }
+        Failure {
+            status: "driver".into(),
+            words: format!(" text={}", escape(error.to_string().as_bytes())),
+        }
     }
 }
 
