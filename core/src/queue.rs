@@ -163,7 +163,7 @@ impl Queue {
 
     /// Whether nothing is queued just now. A snapshot.
     pub fn is_empty(&self) -> bool {
-        !self.inner.engine.has_message()
+        self.len() == 0
     }
 
     /// Whether it was closed.
