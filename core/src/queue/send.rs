@@ -197,7 +197,9 @@ impl Inner {
             self.publish_patiently(chunk, patience)?;
         }
         self.check_lease(me)?;
-        if published { self.tend(now_ns()) } else { self.count_operation(1) }
+        // The message is on its way, whatever the look after the dead comes upon.
+        let _ = self.tend(now_ns());
+        Ok(())
     }
 
     fn publish_patiently(&self, chunk: &Chunk, patience: &mut Patience) -> Result<()> {
@@ -340,7 +342,7 @@ impl Inner {
         mut attempt: impl FnMut(&mut Option<Full>) -> Result<Option<T>>,
     ) -> Result<T> {
         if patience.wait.is_try() {
-            self.count_operation(64)?;
+            self.count_fruitless()?;
             return Err(self.full(full));
         }
         let deadline =
