@@ -31,8 +31,10 @@ fn main() {
     // SAFETY: no other thread runs yet.
     unsafe { std::env::set_var("MAILBOAT_DOMAIN", &place) };
     let mut figures = Figures::new();
-    if std::env::var_os("ONLY_POLL").is_some() {
-        println!("{} {}", work::one_way_polling(64), work::alone());
+    if std::env::var_os("ONLY_ALONE").is_some() {
+        for _ in 0..20 {
+            println!("{}", work::alone());
+        }
         return;
     }
     for round in 0..rounds {
@@ -43,6 +45,7 @@ fn main() {
         note("64 B one way, blocking calls, ns", work::one_way_blocking(64));
         note("64 B stream, M/s", work::stream(64, 1));
         note("64 B stream in batches of 64, M/s", work::stream(64, 64));
+        note("64 B sent and received by one thread, ns", work::alone());
         if std::env::var_os("MAILBOAT_BENCH_SHORT").is_some() {
             continue;
         }

@@ -438,8 +438,15 @@ fn byte_of(index: u32) -> u64 {
     roster::at::ENTRIES + entry::SIZE * index as u64
 }
 
-fn map(file: &std::fs::File, length: u64, writable: bool, label: &str) -> Result<Arc<Mapping>> {
-    Mapping::new(file, length, writable)
+/// Maps a file of the domain at `place`.
+pub(crate) fn map(
+    file: &std::fs::File,
+    length: u64,
+    writable: bool,
+    place: &Path,
+    label: &str,
+) -> Result<Arc<Mapping>> {
+    Mapping::new(file, length, writable, place)
         .map(Arc::new)
         .map_err(|e| Error::system(format!("mapping {length} bytes of {label}"), e))
 }

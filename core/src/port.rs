@@ -1,11 +1,10 @@
 //! Ports: named mailboxes.
 
-use crate::domain::{Domain, ObjectKind};
+use crate::domain::{Domain, ObjectKind, map};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::TaskId;
 use crate::os::clock;
 use crate::os::file::Stat;
-use crate::os::map::Mapping;
 use crate::os::process;
 use crate::queue::{Inner as QueueInner, Queue, QueueOptions, QueueStat, read_geometry};
 use crate::shm::layout::{QUEUE_MAGIC, at};
@@ -13,7 +12,6 @@ use crate::shm::region::Region;
 use crate::shm::users::Task;
 use crate::shm::{Engine, found, object};
 use crate::sync::Release;
-use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -94,12 +92,11 @@ impl PortOptions {
 ///
 /// Needs no descriptor while it is open. Cheap to clone; closed when the last clone is dropped, and
 /// messages still in it stay. See [`Queue`] for threads, fork and death.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Port {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     queue: Queue,
     domain: Domain,
@@ -128,6 +125,12 @@ pub struct PortStat {
     pub file_bytes: u64,
     /// Its queue.
     pub queue: QueueStat,
+}
+
+impl std::fmt::Debug for Port {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Port").field("label", &self.label()).finish_non_exhaustive()
+    }
 }
 
 impl std::ops::Deref for Port {
@@ -183,7 +186,7 @@ impl Port {
             Owner::Domain => None,
             Owner::Task => Some(domain.inner.task()?),
         };
-        let mapping = map(&file, length, &label)?;
+        let mapping = map(&file, length, true, domain.path(), &label)?;
         let page = Region::mapped(mapping.clone(), 0, object::BODY).expect("the first page");
         object::found(&page, kind.number, length, owner.map_or(0, |t| t.0), clock::realtime_ns());
         let region = Region::mapped(mapping, object::BODY, geo.total).expect("the rest");
@@ -192,7 +195,7 @@ impl Port {
         let stat = crate::os::file::stat(file.as_fd())
             .map_err(|e| Error::system(format!("looking at {label}"), e))?;
         let queue = QueueInner::new(
-            Engine { region, geo },
+            Engine::new(region, geo),
             label.clone(),
             domain.clone(),
             Some((name.to_owned(), owner)),
@@ -242,12 +245,12 @@ impl Port {
                 format_args!("{} bytes", object::BODY + geo.total),
             ));
         }
-        let mapping = map(&object.file, object.stat.size, &label)?;
+        let mapping = map(&object.file, object.stat.size, true, domain.path(), &label)?;
         let region = Region::mapped(mapping, object::BODY, geo.total).expect("all but a page");
         let owner = words[object::at::OWNER as usize / 8];
         let owner = (owner != 0).then_some(Task(owner));
         let queue = QueueInner::new(
-            Engine { region, geo },
+            Engine::new(region, geo),
             label,
             domain.clone(),
             Some((name.to_owned(), owner)),
@@ -316,12 +319,6 @@ impl Port {
             queue,
         })
     }
-}
-
-fn map(file: &File, length: u64, label: &str) -> Result<Arc<Mapping>> {
-    Mapping::new(file, length, true)
-        .map(Arc::new)
-        .map_err(|e| Error::system(format!("mapping {length} bytes of {label}"), e))
 }
 
 impl Drop for Inner {

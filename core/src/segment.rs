@@ -1,6 +1,6 @@
 //! Segments: named shared memory.
 
-use crate::domain::{Domain, ObjectFile, ObjectKind};
+use crate::domain::{Domain, ObjectFile, ObjectKind, map};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::clock;
 use crate::os::map::Mapping;
@@ -202,9 +202,7 @@ impl Segment {
         max_size: u64,
         access: Access,
     ) -> Result<Segment> {
-        let mapping = Mapping::new(file, length, access == Access::ReadWrite)
-            .map(Arc::new)
-            .map_err(|e| Error::system(format!("mapping {length} bytes of {label}"), e))?;
+        let mapping = map(file, length, access == Access::ReadWrite, domain.path(), &label)?;
         let page = Region::mapped(mapping.clone(), 0, object::BODY).expect("the first page");
         let inner =
             Inner { domain: domain.clone(), name: name.to_owned(), label, mapping, page, max_size };

@@ -54,6 +54,12 @@ impl Word {
     }
 
     #[inline]
+    pub(crate) fn swap(&self, value: u64, order: Ordering) -> u64 {
+        step();
+        self.0.swap(value, order)
+    }
+
+    #[inline]
     pub(crate) fn add(&self, value: u64, order: Ordering) -> u64 {
         step();
         self.0.fetch_add(value, order)

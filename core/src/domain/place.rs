@@ -62,7 +62,10 @@ pub(crate) struct ObjectFile {
 pub(super) fn resolve(options: &DomainOptions) -> Result<PathBuf> {
     let location = match &options.location {
         Some(location) => location.clone(),
-        None => process::environment("MAILBOAT_DOMAIN").unwrap_or_default(),
+        None => process::environment("MAILBOAT_DOMAIN")
+            .unwrap_or_default()
+            .into_string()
+            .map_err(|_| Error::new(ErrorKind::BadName, "MAILBOAT_DOMAIN is not valid UTF-8"))?,
     };
     if location.contains('\0') {
         return Err(Error::new(ErrorKind::BadName, "the domain's place contains a NUL byte"));
@@ -182,10 +185,10 @@ pub(super) fn open(path: PathBuf, options: &DomainOptions) -> Result<Inner> {
                 return Err(foreign(&label, stat.uid));
             }
             check_new_place(&path, &label, &stat, options.shared.is_some())?;
-            make_roster(dir.as_fd(), &label, options.shared, max_tasks)?
+            make_roster(&path, dir.as_fd(), &label, options.shared, max_tasks)?
         }
     };
-    let (roster, shared) = check_roster(&file, &label)?;
+    let (roster, shared) = check_roster(&path, &file, &label)?;
     check_rights(&path, &label, dir.as_fd(), &file, shared, options.shared.is_some())?;
     if options.shared.is_some() && options.shared != shared {
         return Err(Error::new(
@@ -264,6 +267,7 @@ fn open_roster(dir: std::os::fd::BorrowedFd<'_>, label: &str) -> Result<Option<F
 
 /// Makes the roster whole, then gives it its name. Of several who try, one wins.
 fn make_roster(
+    path: &Path,
     dir: std::os::fd::BorrowedFd<'_>,
     label: &Arc<str>,
     shared: Option<Shared>,
@@ -277,7 +281,7 @@ fn make_roster(
     let file = unnamed(dir, label)?;
     let length = Roster::length(max_tasks);
     prepare(&file, dir, label, "the roster", length, length)?;
-    let region = whole(map(&file, length, true, label)?);
+    let region = whole(map(&file, length, true, path, label)?);
     let note = shared.map_or(0, |s| (1 << 16) | s.mode as u64 | (s.gid as u64) << 32);
     region.word(roster::at::VERSION).store(LAYOUT_VERSION as u64, Relaxed);
     region.word(roster::at::MAX_TASKS).store(max_tasks as u64, Relaxed);
@@ -293,7 +297,7 @@ fn make_roster(
         .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("{label} was removed meanwhile")))
 }
 
-fn check_roster(file: &File, label: &Arc<str>) -> Result<(Roster, Option<Shared>)> {
+fn check_roster(path: &Path, file: &File, label: &Arc<str>) -> Result<(Roster, Option<Shared>)> {
     let stat = file::stat(file.as_fd())
         .map_err(|e| Error::system(format!("looking at the roster of {label}"), e))?;
     if !stat.is_regular() || stat.links != 1 {
@@ -320,7 +324,7 @@ fn check_roster(file: &File, label: &Arc<str>) -> Result<(Roster, Option<Shared>
     let note = words[roster::at::SHARED as usize / 8];
     let shared =
         (note != 0).then_some(Shared { gid: (note >> 32) as u32, mode: note as u32 & 0xffff });
-    let region = whole(map(file, stat.size, true, label)?);
+    let region = whole(map(file, stat.size, true, path, label)?);
     Ok((Roster { region, max_tasks: max_tasks as u32 }, shared))
 }
 
@@ -670,7 +674,7 @@ impl Inner {
         // A file that is not an object of ours, or of another version, only loses its name.
         let readable = object.check(kind).is_ok() && object.stat.size >= 2 * object::BODY;
         if readable {
-            let mapping = map(&object.file, 2 * object::BODY, true, &object.label)?;
+            let mapping = map(&object.file, 2 * object::BODY, true, &self.path, &object.label)?;
             mapping
                 .commit(0, 2 * object::BODY)
                 .map_err(|_| self.no_space(object.label.clone(), 2 * object::BODY))?;

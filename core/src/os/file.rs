@@ -4,7 +4,7 @@
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -175,6 +175,11 @@ pub(crate) struct Space {
     pub(crate) is_tmpfs: bool,
     pub(crate) total: u64,
     pub(crate) available: u64,
+}
+
+/// Of the file system that a directory is on.
+pub(crate) fn space_at(path: &Path) -> io::Result<Space> {
+    space(open_directory(path)?.as_fd())
 }
 
 pub(crate) fn space(fd: BorrowedFd<'_>) -> io::Result<Space> {

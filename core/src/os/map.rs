@@ -6,6 +6,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 
 pub(crate) const PAGE: u64 = 4096;
 
@@ -17,10 +18,15 @@ pub(crate) struct Mapping {
     /// Only on kernels without MADV_POPULATE_WRITE (before 5.14), where memory can be committed
     /// through a descriptor alone.
     file: Option<File>,
+    /// The directory that the file is in, to ask for the space left.
+    place: PathBuf,
 }
 
+/// From this size on, whether there is space is asked before it is filled.
+const MUCH: u64 = 1 << 20;
+
 impl Mapping {
-    pub(crate) fn new(file: &File, length: u64, writable: bool) -> io::Result<Self> {
+    pub(crate) fn new(file: &File, length: u64, writable: bool, place: &Path) -> io::Result<Self> {
         crate::sync::step();
         let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let mut options = MmapOptions::new();
@@ -28,7 +34,7 @@ impl Mapping {
         let raw =
             if writable { options.map_raw(file)? } else { options.map_raw_read_only(file)? };
         let file = if writable && !has_populate() { Some(file.try_clone()?) } else { None };
-        Ok(Mapping { raw, writable, file })
+        Ok(Mapping { raw, writable, file, place: place.to_owned() })
     }
 
     pub(crate) fn base(&self) -> *mut u8 {
@@ -49,6 +55,10 @@ impl Mapping {
         let (from, to) = pages_around(offset, length, self.len());
         if let Some(file) = &self.file {
             return fallocate(file, 0, from, to - from);
+        }
+        // Populating takes page after page until there is none, and would take everybody's.
+        if length >= MUCH && super::file::space_at(&self.place)?.available < length {
+            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
         }
         // SAFETY: the range lies inside the mapping; populating changes no content.
         let r = unsafe {

@@ -129,10 +129,10 @@ pub(crate) fn forget_in_child(fd: i32, _gate: &Gate) -> bool {
 }
 
 /// A variable of the environment; none in a program that runs with more rights than its caller.
-pub(crate) fn environment(name: &str) -> Option<String> {
+pub(crate) fn environment(name: &str) -> Option<std::ffi::OsString> {
     // SAFETY: getauxval touches no memory of ours.
     let secure = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
-    if secure { None } else { std::env::var(name).ok() }
+    if secure { None } else { std::env::var_os(name) }
 }
 
 /// The largest file that this process may make, in bytes; going beyond kills it.

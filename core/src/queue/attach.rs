@@ -33,6 +33,9 @@ pub(crate) struct Inner {
     next_id: Word,
     /// Whether the last send found the ring full.
     pub(crate) was_full: Word,
+    /// A small chunk claimed ahead of the next message, see [`Engine::packed`]; 0 is none. Made by the
+    /// user that this handle was then: who takes it looks whether it still is that user's.
+    pub(crate) spare: Word,
     /// Where to look for a free chunk, for each class.
     pub(crate) cursors: [Word; MAX_CLASSES],
     pub(crate) receiver_spin: Spin,
@@ -96,7 +99,7 @@ pub(super) fn create_in(segment: &Segment, offset: u64, geo: Geometry) -> Result
     }
     found(&region, &geo);
     magic.store(QUEUE_MAGIC, Release);
-    Inner::new(Engine { region, geo }, label, domain, None)
+    Inner::new(Engine::new(region, geo), label, domain, None)
 }
 
 pub(super) fn open_in(segment: &Segment, offset: u64) -> Result<Inner> {
@@ -125,13 +128,16 @@ pub(super) fn open_in(segment: &Segment, offset: u64) -> Result<Inner> {
         ));
     }
     let region = region_of(segment, offset, geo.total);
-    Inner::new(Engine { region, geo }, label, segment.domain().clone(), None)
+    Inner::new(Engine::new(region, geo), label, segment.domain().clone(), None)
 }
 
 fn uncommitted(domain: &Domain, label: &Arc<str>, fault: Fault) -> Error {
     match fault {
         Fault::NoSpace { needed } => domain.inner.no_space(label.clone(), needed),
-        Fault::System(e) => Error::system(format!("committing memory for {label}"), e),
+        Fault::System(e) => {
+            let e = std::io::Error::from_raw_os_error(e);
+            Error::system(format!("committing memory for {label}"), e)
+        }
         Fault::Corrupt { what, found, expected } => Error::corrupt(label, what, found, expected),
     }
 }
@@ -161,6 +167,7 @@ impl Inner {
             used: Word::new(0),
             next_id: Word::new(0),
             was_full: Word::new(0),
+            spare: Word::new(0),
             cursors: [const { Word::new(0) }; MAX_CLASSES],
             receiver_spin: Spin::new(),
             sender_spin: Spin::new(),
@@ -178,14 +185,11 @@ impl Inner {
             return Ok(());
         }
         let task = self.domain.inner.attach(&gate)?;
-        let dead = |t| self.domain.inner.is_dead(t);
-        let user = match self.engine.add_user(task) {
-            Some(user) => Some(user),
-            None => {
-                self.engine.recover(Some(task), dead).map_err(|f| self.fault(f))?;
-                self.engine.add_user(task)
-            }
-        };
+        // What the dead left comes back before anything else: their messages in hand, their places.
+        self.engine
+            .recover(Some(task), |t| self.domain.inner.is_dead(t))
+            .map_err(|f| self.fault(f))?;
+        let user = self.engine.add_user(task);
         let Some(user) = user else {
             return Err(Error::new(
                 ErrorKind::TooMany,
@@ -201,13 +205,15 @@ impl Inner {
         self.word.store(user.word, Release);
         self.used.store(0, Relaxed);
         self.next_id.store(0, Relaxed);
+        // In a forked child it is the parent's; after a lost lease the sweep has freed it.
+        self.spare.store(0, Relaxed);
         self.generation.store(generation, Release);
         Ok(())
     }
 
     /// This process as a user of the queue, after a look at whether the queue is open and the lease
     /// still ours.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter(&self) -> Result<User> {
         if self.generation.load(Acquire) != process::generation() {
             self.attach()?;
@@ -238,7 +244,13 @@ impl Inner {
     /// Fails if the roster counts the user's task as dead; the next call will attach anew.
     #[inline]
     pub(crate) fn check_lease(&self, me: User) -> Result<()> {
-        if self.domain.inner.keeps_lease(me.task()) { Ok(()) } else { Err(self.lease_lost()) }
+        if self.keeps_lease(me) { Ok(()) } else { Err(self.lease_lost()) }
+    }
+
+    /// Whether the roster counts the user's task as alive.
+    #[inline(always)]
+    pub(crate) fn keeps_lease(&self, me: User) -> bool {
+        self.domain.inner.keeps_lease(me.task())
     }
 
     #[cold]
@@ -254,7 +266,7 @@ impl Inner {
     }
 
     /// An id that no other message of the domain has.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn message_id(&self) -> u64 {
         let mut next = self.next_id.load(Relaxed);
         loop {
@@ -271,14 +283,28 @@ impl Inner {
         }
     }
 
-    /// Counts an operation, and now and then looks after the dead: a process that only ever tries, or
-    /// always finds work, must do so too.
-    #[inline]
-    pub(crate) fn count_operation(&self, weight: u64) -> Result<()> {
+    /// Counts an operation that is done, and now and then looks after the dead: a process that always
+    /// finds work must do so too. What is done is done: whatever the look comes upon is for the next
+    /// operation to tell.
+    #[inline(always)]
+    pub(crate) fn count_operation(&self) {
+        if self.is_due(1) {
+            let _ = self.tend(now_ns());
+        }
+    }
+
+    /// Counts one that found nothing: a process that only ever tries must look after the dead too.
+    pub(crate) fn count_fruitless(&self) -> Result<()> {
+        if self.is_due(64) { self.tend(now_ns()) } else { Ok(()) }
+    }
+
+    /// Counts an operation; whether it is time to look after the dead.
+    #[inline(always)]
+    pub(crate) fn is_due(&self, weight: u64) -> bool {
         const OFTEN: u64 = 4096;
         let count = self.operations.load(Relaxed) + weight;
         self.operations.store(if count < OFTEN { count } else { 0 }, Relaxed);
-        if count < OFTEN { Ok(()) } else { self.tend(now_ns()) }
+        count >= OFTEN
     }
 
     /// Looks after the dead, if nobody did so for a slice.

@@ -6,12 +6,13 @@ use super::hand::Loan;
 use crate::error::{Error, FullLimit, Result};
 use crate::message::Outgoing;
 use crate::os::clock::now_ns;
-use crate::shm::layout::{FLAG_TIMESTAMPS, chunk};
+use crate::shm::Engine;
+use crate::shm::layout::{FLAG_TIMESTAMPS, SPARE, SPARES, chunk};
 use crate::shm::ring::Published;
 use crate::shm::slab::{Allocation, Chunk};
 use crate::shm::users::User;
 use crate::shm::wait::{Waited, block};
-use crate::sync::Relaxed;
+use crate::sync::{Acquire, Relaxed, Release};
 use crate::time::{Deadline, Wait};
 use std::time::Duration;
 
@@ -53,6 +54,7 @@ impl Queue {
         let inner = &*self.inner;
         let id = inner.send_one(message, &mut Patience { wait, deadline: None })?;
         inner.engine.readable().notify(1);
+        inner.claim_spare();
         Ok(id)
     }
 
@@ -82,6 +84,7 @@ impl Queue {
         if sent > announced {
             inner.engine.readable().notify((sent - announced) as u32);
         }
+        inner.claim_spare();
         Ok(sent)
     }
 
@@ -110,37 +113,48 @@ impl Queue {
         let class = inner.class_for(size)?;
         let mut patience = Patience { wait, deadline: None };
         let chunk = inner.patiently(&mut patience, |full| inner.allocate(me, class, full))?;
+        inner.engine.field(&chunk, chunk::LENGTH).store(0, Relaxed);
         Ok(Loan::new(self.inner.clone(), me, chunk, size))
     }
 }
 
 impl Inner {
-    #[inline]
+    #[inline(always)]
     fn class_for(&self, size: u64) -> Result<usize> {
         self.engine.geo.class_for(size).ok_or_else(|| self.too_large(size))
     }
 
     /// Sends, but leaves it to the caller to wake receivers.
-    #[inline]
+    #[inline(always)]
     fn send_one(&self, message: Outgoing<'_>, patience: &mut Patience) -> Result<u64> {
         let me = self.enter()?;
         let class = self.class_for(message.body.len() as u64)?;
-        let chunk = self.patiently(patience, |full| self.reserve(me, class, full))?;
+        let at_hand =
+            if self.was_full.load(Relaxed) == 0 { self.take_spare(me, class) } else { None };
+        let chunk = match at_hand {
+            Some(chunk) => chunk,
+            None => self.patiently(patience, |full| self.reserve(me, class, full))?,
+        };
         let body = self.engine.geo.classes[class].body(chunk.index);
         let to = self.engine.region.bytes(body, message.body.len() as u64);
         // SAFETY: the chunk is ours alone by its state word; the range lies inside the mapping and
         // is committed; the source is a private slice, which no mapping overlaps as a `&[u8]`.
         unsafe { std::ptr::copy_nonoverlapping(message.body.as_ptr(), to, message.body.len()) };
-        self.dispatch(me, &chunk, message.body.len() as u64, message.kind, patience).inspect_err(
-            |_| {
+        match self.dispatch(me, &chunk, message.body.len() as u64, message.kind, patience) {
+            Ok(id) => Ok(id),
+            Err(error) => {
                 self.engine.free(&chunk);
                 self.engine.freed().notify(u32::MAX);
-            },
-        )
+                Err(error)
+            }
+        }
     }
 
     /// Publishes a filled chunk of the caller's. On an error the chunk is still the caller's.
-    #[inline]
+    ///
+    /// Whatever is out of the ordinary is left to a function of its own, so that the ordinary needs
+    /// only registers.
+    #[inline(always)]
     fn dispatch(
         &self,
         me: User,
@@ -150,15 +164,45 @@ impl Inner {
         patience: &mut Patience,
     ) -> Result<u64> {
         // The chunk may be of an attachment that was lost meanwhile.
-        self.check_lease(me)?;
-        let id = self.message_id();
+        if !self.keeps_lease(me) {
+            return Err(self.lease_lost());
+        }
+        let id = self.engine.field(chunk, chunk::ID).load(Relaxed);
         let set = |field, value| self.engine.field(chunk, field).store(value, Relaxed);
         set(chunk::LENGTH, length);
         set(chunk::KIND, kind as u64);
-        set(chunk::ID, id);
-        set(chunk::SENDER, me.task().0);
         let stamped = self.engine.geo.flags & FLAG_TIMESTAMPS != 0;
         set(chunk::SENT, if stamped { now_ns() } else { 0 });
+        let published = self.was_full.load(Relaxed) == 0
+            && matches!(self.engine.publish(chunk), Ok(Published::Done));
+        // Whoever sweeps after us first declares us dead; if that has not happened by now, then the
+        // sweep will find the message published.
+        if published && self.keeps_lease(me) && !self.is_due(1) {
+            return Ok(id);
+        }
+        self.dispatch_patiently(me, chunk, published, patience)?;
+        Ok(id)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn dispatch_patiently(
+        &self,
+        me: User,
+        chunk: &Chunk,
+        published: bool,
+        patience: &mut Patience,
+    ) -> Result<()> {
+        if !published {
+            self.publish_patiently(chunk, patience)?;
+        }
+        self.check_lease(me)?;
+        // The message is on its way, whatever the look after the dead comes upon.
+        let _ = self.tend(now_ns());
+        Ok(())
+    }
+
+    fn publish_patiently(&self, chunk: &Chunk, patience: &mut Patience) -> Result<()> {
         self.patiently(patience, |full| {
             if self.was_full.load(Relaxed) != 0
                 && self.engine.is_full().map_err(|f| self.fault(f))?
@@ -175,12 +219,40 @@ impl Inner {
                     None
                 }
             })
-        })?;
-        // Whoever sweeps after us first declares us dead; if that has not happened by now, then the
-        // sweep will find the message published.
-        self.check_lease(me)?;
-        self.count_operation(1)?;
-        Ok(id)
+        })
+    }
+
+    /// The chunk that was claimed ahead, if there is one and it fits.
+    #[inline(always)]
+    fn take_spare(&self, me: User, class: usize) -> Option<Chunk> {
+        if class != 0 || self.spare.load(Relaxed) == 0 {
+            return None;
+        }
+        self.engine.unpacked(me, self.spare.swap(0, Acquire))
+    }
+
+    /// Claims a chunk for the next message, once this one is on its way: so that the next sender
+    /// waits neither for the chunk's cache lines nor for the locked instructions that claim it.
+    #[inline]
+    fn claim_spare(&self) {
+        let me = self.user();
+        if me.place >= SPARES || self.was_full.load(Relaxed) != 0 || self.spare.load(Relaxed) != 0 {
+            return;
+        }
+        let Some(chunk) = self.engine.claim_ahead(me, &self.cursors[0]) else { return };
+        self.name(me, &chunk);
+        self.engine.field(&chunk, chunk::LENGTH).store(SPARE, Relaxed);
+        if self.spare.swap_if(0, Engine::packed(&chunk), Release).is_err() {
+            self.engine.free(&chunk);
+            self.engine.freed().notify(u32::MAX);
+        }
+    }
+
+    /// Fills in what is known of a message before it is written.
+    #[inline]
+    fn name(&self, me: User, chunk: &Chunk) {
+        self.engine.field(chunk, chunk::ID).store(self.message_id(), Relaxed);
+        self.engine.field(chunk, chunk::SENDER).store(me.task().0, Relaxed);
     }
 
     /// Dispatches a loan's chunk and wakes a receiver.
@@ -200,7 +272,7 @@ impl Inner {
     }
 
     /// A chunk, if neither the ring nor the memory is full.
-    #[inline]
+    #[inline(always)]
     fn reserve(&self, me: User, class: usize, full: &mut Option<Full>) -> Result<Option<Chunk>> {
         // Looking costs a cache line; so only when the last send found it full.
         if self.was_full.load(Relaxed) != 0 {
@@ -225,9 +297,15 @@ impl Inner {
 
     #[inline]
     fn allocate(&self, me: User, class: usize, full: &mut Option<Full>) -> Result<Option<Chunk>> {
+        if let Some(chunk) = self.take_spare(me, class) {
+            return Ok(Some(chunk));
+        }
         let cursor = &self.cursors[class];
         match self.engine.allocate(me, class, cursor).map_err(|f| self.fault(f))? {
-            Allocation::Chunk(chunk) => return Ok(Some(chunk)),
+            Allocation::Chunk(chunk) => {
+                self.name(me, &chunk);
+                return Ok(Some(chunk));
+            }
             Allocation::Exhausted => {
                 let count = self.engine.geo.classes[class].count as u64;
                 *full = Some(Full { limit: FullLimit::Buffers, used: count, max: count });
@@ -247,7 +325,7 @@ impl Inner {
 
     /// Tries until it works, as long as the patience lasts. Nothing is held while waiting but what
     /// the caller holds.
-    #[inline]
+    #[inline(always)]
     fn patiently<T>(
         &self,
         patience: &mut Patience,
@@ -269,7 +347,7 @@ impl Inner {
         mut attempt: impl FnMut(&mut Option<Full>) -> Result<Option<T>>,
     ) -> Result<T> {
         if patience.wait.is_try() {
-            self.count_operation(64)?;
+            self.count_fruitless()?;
             return Err(self.full(full));
         }
         let deadline =

@@ -61,7 +61,8 @@ impl Queue {
         }
         let (mut in_hand, mut given_back, mut owned) = (0, 0, 0u64);
         engine
-            .each_chunk(|_, _, head| match head.state() {
+            .each_chunk(|k, index, head| match head.state() {
+                state::OWNED if engine.is_spare(k, index) => {}
                 state::READING => in_hand += 1,
                 state::ORPHAN => given_back += 1,
                 state::OWNED | state::QUEUED => owned += 1,

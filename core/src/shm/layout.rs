@@ -86,6 +86,13 @@ pub(crate) mod chunk {
 /// Queue flag: messages carry a sent time.
 pub(crate) const FLAG_TIMESTAMPS: u64 = 1;
 
+/// The length in the header of a chunk that a handle has claimed ahead of its next message. What is
+/// published, and what is loaned, has another.
+pub(crate) const SPARE: u64 = u64::MAX;
+/// Users at places below this one may claim a chunk ahead: few enough to leave most of the chunks
+/// beyond the capacity to the others.
+pub(crate) const SPARES: u32 = 16;
+
 pub(crate) const MAX_CAPACITY: u32 = 1 << 26;
 pub(crate) const MAX_MESSAGE: u64 = 1 << 40;
 pub(crate) const MAX_USERS: u32 = 4096;
@@ -270,11 +277,27 @@ impl Geometry {
         &self.classes[..self.class_count]
     }
 
+    /// Where slot `index` of the ring lies. Slots that follow each other lie on different cache lines:
+    /// in each full block of 64 the lines and the places within a line change roles. So a sender and
+    /// a receiver who are close behind each other do not fight for a line.
+    #[inline]
+    pub(crate) fn slot(&self, index: u64) -> u64 {
+        let place = if index | 63 < self.capacity as u64 {
+            index & !63 | (index & 7) << 3 | index >> 3 & 7
+        } else {
+            index
+        };
+        self.ring + 8 * place
+    }
+
     /// The class for a body of this length.
     #[inline]
     pub(crate) fn class_for(&self, length: u64) -> Option<usize> {
         if length > self.max_message {
             return None;
+        }
+        if length <= SMALL {
+            return Some(0);
         }
         self.classes().iter().position(|c| length <= c.size)
     }
@@ -282,6 +305,10 @@ impl Geometry {
     /// The class and index of a chunk number, if there is such a chunk.
     #[inline]
     pub(crate) fn locate(&self, number: u32) -> Option<(usize, u32)> {
+        // Most are small.
+        if number < self.classes[0].count {
+            return Some((0, number));
+        }
         for (k, class) in self.classes().iter().enumerate() {
             let index = number.wrapping_sub(class.first);
             if index < class.count {
@@ -374,6 +401,20 @@ mod tests {
             let beyond = geo.classes().last().map(|c| c.first + c.count).unwrap();
             assert_eq!(geo.locate(beyond), None);
             assert_eq!(geo.locate(u32::MAX), None);
+        }
+    }
+
+    #[test]
+    fn every_slot_has_a_place_of_its_own_and_neighbours_lie_apart() {
+        for capacity in [1, 8, 63, 64, 65, 128, 1000, 1024] {
+            let geo = geo(capacity, 64, 1 << 20);
+            let mut places: Vec<u64> = (0..capacity as u64).map(|i| geo.slot(i)).collect();
+            for pair in places.chunks_exact(64).flat_map(|block| block.windows(2)) {
+                assert_ne!(pair[0] / LINE, pair[1] / LINE);
+            }
+            places.sort_unstable();
+            let expected: Vec<u64> = (0..capacity as u64).map(|i| geo.ring + 8 * i).collect();
+            assert_eq!(places, expected);
         }
     }
 

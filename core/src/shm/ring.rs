@@ -1,10 +1,10 @@
 //! The order of messages: a ring of slots, each naming a chunk.
 
-use super::layout::{at, chunk};
+use super::layout::{LINE, at, chunk};
 use super::slab::{Chunk, Head, state};
 use super::users::User;
 use super::{Engine, Fault, PATIENCE};
-use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word, prefetch_write};
+use crate::sync::{AcqRel, Acquire, Relaxed, Release, SeqCst, Word, prefetch_write};
 
 /// A place in the endless sequence of messages: which lap, which slot.
 /// Bits 0..26 the slot, bits 26..64 the lap, so that any capacity works without a division.
@@ -96,6 +96,22 @@ impl Slot {
     }
 }
 
+/// Where a handle goes on in the ring: positions that lie at or before the first free and the first
+/// full slot, like the shared hints, but private, and each on lines of its own.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Hints {
+    head: Word,
+    _apart: [u64; 15],
+    tail: Word,
+}
+
+impl Hints {
+    pub(crate) fn new() -> Self {
+        Hints { head: Word::new(0), _apart: [0; 15], tail: Word::new(0) }
+    }
+}
+
 /// The answer of [`Engine::publish`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Published {
@@ -106,7 +122,7 @@ pub(crate) enum Published {
 }
 
 /// The answer of [`Engine::claim`].
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Claimed {
     /// A message, READING by the caller, with the length of its body.
     Chunk(Chunk, u64),
@@ -119,7 +135,7 @@ pub(crate) enum Claimed {
 impl Engine {
     #[inline]
     pub(crate) fn slot(&self, index: u64) -> &Word {
-        self.region.word(self.geo.ring + 8 * index)
+        self.region.word(self.geo.slot(index))
     }
 
     /// A position word, loaded and checked.
@@ -128,7 +144,7 @@ impl Engine {
         self.check_position(self.region.word(offset).load(Acquire))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn check_position(&self, word: u64) -> Result<Position, Fault> {
         let position = Position(word);
         if position.index() >= self.geo.capacity as u64 {
@@ -145,6 +161,29 @@ impl Engine {
     fn advance(&self, offset: u64, from: Position) {
         let to = from.next(self.geo.capacity);
         let _ = self.region.word(offset).swap_if(from.0, to.0, AcqRel);
+    }
+
+    /// Where this handle goes on in the ring: at its own hint, or at the shared one if that is
+    /// further on. Never far behind: the shared hint is moved with every cache line of slots.
+    #[inline(always)]
+    fn whereabouts(&self, offset: u64, own: &Word) -> Result<Position, Fault> {
+        self.check_position(self.region.word(offset).load(Acquire).max(own.load(Acquire)))
+    }
+
+    /// Moves this handle's hint on, and the shared one whenever a cache line of slots is done with:
+    /// so that a message costs neither a locked instruction for it nor a shared cache line.
+    /// Release: whoever goes on from here sees the slots before it as this thread saw them.
+    #[inline(always)]
+    fn go_on(&self, offset: u64, own: &Word, from: Position) {
+        let to = from.next(self.geo.capacity);
+        own.store(to.0, Release);
+        if to.index().is_multiple_of(LINE / 8) {
+            let shared = self.region.word(offset);
+            let now = shared.load(Relaxed);
+            if now < to.0 {
+                let _ = shared.swap_if(now, to.0, AcqRel);
+            }
+        }
     }
 
     /// Whether a publish would find the ring full just now. Helps what can be helped.
@@ -165,10 +204,10 @@ impl Engine {
 
     /// Puts an owned chunk into the queue, at the first free position. Linearizes at the
     /// compare-and-swap of the slot; before it, the chunk belongs to its owner and nobody waits for it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn publish(&self, chunk: &Chunk) -> Result<Published, Fault> {
         for _ in 0..PATIENCE {
-            let tail = self.position(at::TAIL)?;
+            let tail = self.whereabouts(at::TAIL, &self.hints.tail)?;
             // Recovery finds out by this whether the chunk was published.
             self.field(chunk, chunk::TARGET).store(tail.0, Relaxed);
             let empty = Slot::empty(tail.lap());
@@ -177,13 +216,13 @@ impl Engine {
             // SeqCst: releases the body, and comes before the look at the sleepers' flag.
             let slot = match self.slot(tail.index()).swap_if(empty.0, full.0, SeqCst) {
                 Ok(_) => {
-                    self.advance(at::TAIL, tail);
+                    self.go_on(at::TAIL, &self.hints.tail, tail);
                     return Ok(Published::Done);
                 }
                 Err(slot) => Slot(slot),
             };
             match slot.laps_ahead(tail.lap()) {
-                0.. => self.advance(at::TAIL, tail),
+                0.. => self.go_on(at::TAIL, &self.hints.tail, tail),
                 _ if self.holds_message(slot)? => return Ok(Published::Full),
                 _ => self.empty(tail.index(), slot),
             }
@@ -192,6 +231,7 @@ impl Engine {
     }
 
     /// Whether a full slot of the previous lap still holds a message to be received.
+    #[cold]
     fn holds_message(&self, slot: Slot) -> Result<bool, Fault> {
         if slot.is_nil() {
             // An empty slot behind the tail cannot be: the tail passes a slot once it was filled.
@@ -212,7 +252,7 @@ impl Engine {
     }
 
     /// The class and index of a chunk number read from shared memory.
-    #[inline]
+    #[inline(always)]
     fn locate(&self, number: u32) -> Result<(usize, u32), Fault> {
         if let Some((class, index)) = self.geo.locate(number) {
             if index < self.extent(class)? {
@@ -227,13 +267,13 @@ impl Engine {
     }
 
     /// Empties a slot whose message was claimed. Anyone may; it happens once.
+    #[inline(always)]
     fn empty(&self, index: u64, slot: Slot) {
         let _ = self.slot(index).swap_if(slot.0, slot.emptied().0, SeqCst);
     }
 
     /// Takes the next message: one that was given back, or else the first in the queue. A body
     /// longer than `room` is left where it is.
-    #[inline]
     pub(crate) fn claim(&self, me: User, room: u64) -> Result<Claimed, Fault> {
         let orphans = self.region.word(at::ORPHANS).load(Acquire);
         if orphans >> 32 != orphans & 0xffff_ffff {
@@ -272,86 +312,102 @@ impl Engine {
         Ok(Claimed::Empty)
     }
 
-    #[inline]
     fn claim_first(&self, me: User, room: u64) -> Result<Claimed, Fault> {
         for _ in 0..PATIENCE {
-            let at_head = self.position(at::HEAD)?;
-            let index = at_head.index();
-            let word = self.slot(index);
-            let slot = Slot(word.load(SeqCst));
-            match slot.laps_ahead(at_head.lap()) {
-                1.. => {
-                    self.advance(at::HEAD, at_head);
-                    continue;
-                }
-                0 if slot.is_nil() => return Ok(Claimed::Empty),
-                0 => {}
-                // Only a stale look at the head can get here; a fresh one sees the slot's lap.
-                _ => continue,
+            if let Some(claimed) = self.look(me, room, false)? {
+                return Ok(claimed);
             }
-            let (class, chunk_index) = self.locate(slot.number())?;
-            let k = &self.geo.classes[class];
-            let header = self.chunk_word(k, chunk_index, chunk::HEAD);
-            // Both lines are about to be written here; fetching them together hides one behind the
-            // other.
-            prefetch_write(header, 2);
-            prefetch_write(word, 1);
-            let head = Head(header.load(Acquire));
-            let length = self.chunk_word(k, chunk_index, chunk::LENGTH).load(Acquire);
-            // If the slot is still the same, head and length belong to this very message: a chunk
-            // leaves READING only after its slot was emptied.
-            if word.load(Acquire) != slot.0 {
-                continue;
-            }
-            if !head.is_sendable() || !slot.fits(head) {
-                self.empty(index, slot);
-                self.advance(at::HEAD, at_head);
-                continue;
-            }
-            if length > room && length <= k.size {
-                return Ok(Claimed::TooLong(length));
-            }
-            let reading = head.to(state::READING, me.owner());
-            if header.swap_if(head.0, reading.0, AcqRel).is_err() {
-                continue;
-            }
-            self.empty(index, slot);
-            self.advance(at::HEAD, at_head);
-            self.prefetch_next(at_head);
-            let chunk = Chunk { number: slot.number(), class, index: chunk_index, head: reading };
-            return self.checked(me, chunk, length);
         }
         Err(no_progress())
     }
 
-    /// If the next message is there already, fetches its chunk while this one is being read.
-    #[inline]
-    fn prefetch_next(&self, at_head: Position) {
-        let next = at_head.next(self.geo.capacity);
-        let slot = Slot(self.slot(next.index()).load(Relaxed));
-        if !slot.is_nil() {
-            if let Some((class, index)) = self.geo.locate(slot.number()) {
-                prefetch_write(self.chunk_word(&self.geo.classes[class], index, chunk::HEAD), 2);
-            }
+    /// The same as [`claim`](Engine::claim) in few instructions, for the two ordinary answers: a
+    /// message, or nothing there. `None` is any other; nothing was changed then, so ask `claim`.
+    #[inline(always)]
+    pub(crate) fn claim_at_once(&self, me: User, room: u64) -> Option<Option<(Chunk, u64)>> {
+        let word = self.region.word(at::ORPHANS);
+        let orphans = word.load(Acquire);
+        if orphans >> 32 != orphans & 0xffff_ffff {
+            return None;
+        }
+        match self.look(me, room, true) {
+            Ok(Some(Claimed::Chunk(chunk, length))) => Some(Some((chunk, length))),
+            Ok(Some(Claimed::Empty)) if word.load(Acquire) == orphans => Some(None),
+            _ => None,
         }
     }
 
-    /// A claimed chunk whose length was read from shared memory.
-    #[inline]
-    fn checked(&self, me: User, chunk: Chunk, length: u64) -> Result<Claimed, Fault> {
-        let size = self.geo.classes[chunk.class].size;
-        if length > size {
-            // Nobody can ever read it; keep it out of everybody's way.
-            self.free(&chunk);
-            self.trim(me, &chunk);
-            self.freed().notify(u32::MAX);
-            return Err(Fault::Corrupt {
-                what: "a message is longer than its memory; it was dropped",
-                found: length,
-                expected: size,
-            });
+    /// One look at the first message, and an attempt to claim it; `None` if something came between.
+    /// With `gently` a message of impossible length is left alone.
+    #[inline(always)]
+    fn look(&self, me: User, room: u64, gently: bool) -> Result<Option<Claimed>, Fault> {
+        let at_head = self.whereabouts(at::HEAD, &self.hints.head)?;
+        let index = at_head.index();
+        let word = self.slot(index);
+        let slot = Slot(word.load(SeqCst));
+        match slot.laps_ahead(at_head.lap()) {
+            1.. => {
+                self.go_on(at::HEAD, &self.hints.head, at_head);
+                return Ok(None);
+            }
+            0 if slot.is_nil() => return Ok(Some(Claimed::Empty)),
+            0 => {}
+            // Only a stale look at the head can get here; a fresh one sees the slot's lap.
+            _ => return Ok(None),
         }
-        Ok(Claimed::Chunk(chunk, length))
+        let (class, chunk_index) = self.locate(slot.number())?;
+        let k = &self.geo.classes[class];
+        let header = self.chunk_word(k, chunk_index, chunk::HEAD);
+        // Both lines are about to be written here; fetching them together hides one behind the
+        // other.
+        prefetch_write(header, 2);
+        prefetch_write(word, 1);
+        let head = Head(header.load(Acquire));
+        let length = self.chunk_word(k, chunk_index, chunk::LENGTH).load(Acquire);
+        // If the slot is still the same, head and length belong to this very message: a chunk
+        // leaves READING only after its slot was emptied.
+        if word.load(Acquire) != slot.0 {
+            return Ok(None);
+        }
+        if !head.is_sendable() || !slot.fits(head) {
+            self.empty(index, slot);
+            self.go_on(at::HEAD, &self.hints.head, at_head);
+            return Ok(None);
+        }
+        if length > room.min(k.size) {
+            if length <= k.size {
+                return Ok(Some(Claimed::TooLong(length)));
+            }
+            if gently {
+                return Ok(None);
+            }
+        }
+        let reading = head.to(state::READING, me.owner());
+        if header.swap_if(head.0, reading.0, AcqRel).is_err() {
+            return Ok(None);
+        }
+        self.empty(index, slot);
+        self.go_on(at::HEAD, &self.hints.head, at_head);
+        let chunk = Chunk { number: slot.number(), class, index: chunk_index, head: reading };
+        if !gently && length > k.size {
+            return Err(self.drop_overlong(me, &chunk, length));
+        }
+        Ok(Some(Claimed::Chunk(chunk, length)))
+    }
+
+    /// What to do with a claimed chunk whose length cannot be: nobody can ever read it, so it is kept
+    /// out of everybody's way.
+    #[cold]
+    #[inline(never)]
+    fn drop_overlong(&self, me: User, chunk: &Chunk, length: u64) -> Fault {
+        self.free(chunk);
+        self.trim(me, chunk);
+        self.freed().notify(u32::MAX);
+        Fault::Corrupt {
+            what: "a message is longer than its memory; it was dropped",
+            found: length,
+            expected: self.geo.classes[chunk.class].size,
+        }
     }
 
     /// Takes the oldest message that was given back.
@@ -385,7 +441,10 @@ impl Engine {
             if word.swap_if(chunk.head.0, reading.0, AcqRel).is_ok() {
                 chunk.head = reading;
                 self.region.word(at::REDELIVERED).add(1, Relaxed);
-                return self.checked(me, chunk, length);
+                if length > self.geo.classes[chunk.class].size {
+                    return Err(self.drop_overlong(me, &chunk, length));
+                }
+                return Ok(Claimed::Chunk(chunk, length));
             }
         }
         Ok(Claimed::Empty)

@@ -3,7 +3,7 @@
 //! There is no free list: the state word of each chunk says all, and a finder goes round from where
 //! it last found one. A process that dies leaves nothing half linked.
 
-use super::layout::{Class, at, chunk};
+use super::layout::{Class, SPARE, at, chunk};
 use super::users::User;
 use super::{Engine, Fault};
 use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word, prefetch_write};
@@ -128,7 +128,7 @@ impl Engine {
 
     /// How many chunks of a class are usable. Acquire: pairs with the release that published them,
     /// after their memory was committed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn extent(&self, k: usize) -> Result<u32, Fault> {
         let usable = self.extent_word(k).load(Acquire);
         let count = self.geo.classes[k].count as u64;
@@ -197,8 +197,51 @@ impl Engine {
         Ok(Allocation::Exhausted)
     }
 
-    /// FREE -> OWNED(me). Acquire: the last reader of the chunk has finished.
+    /// The small chunk that is next in turn, if it is FREE, made ours. For a message still to come,
+    /// so it does not search.
     #[inline]
+    pub(crate) fn claim_ahead(&self, me: User, cursor: &Word) -> Option<Chunk> {
+        let class = &self.geo.classes[0];
+        let usable = self.extent(0).ok()?;
+        let index = cursor.load(Relaxed) as u32;
+        if index >= usable {
+            return None;
+        }
+        let head = Head(self.chunk_word(class, index, chunk::HEAD).load(Relaxed));
+        if head.state() != state::FREE {
+            return None;
+        }
+        let chunk = self.own(me, 0, index, head)?;
+        let next = step_on(index, class.stride, usable);
+        cursor.store(next as u64, Relaxed);
+        // What the next sends will write was last written by a receiver.
+        prefetch_write(self.chunk_word(class, next, chunk::HEAD), 2);
+        Some(chunk)
+    }
+
+    /// Whether an OWNED chunk was claimed ahead and is not in use yet.
+    pub(crate) fn is_spare(&self, k: usize, index: u32) -> bool {
+        self.chunk_word(&self.geo.classes[k], index, chunk::LENGTH).load(Relaxed) == SPARE
+    }
+
+    /// A small chunk in one word, never 0: bits 0..28 its index plus 1, the others its generation.
+    #[inline]
+    pub(crate) fn packed(chunk: &Chunk) -> u64 {
+        chunk.head.generation() << 28 | (chunk.index as u64 + 1)
+    }
+
+    /// The chunk of such a word, if it still belongs to `me`.
+    #[inline]
+    pub(crate) fn unpacked(&self, me: User, word: u64) -> Option<Chunk> {
+        let index = ((word & ((1 << 28) - 1)) as u32).checked_sub(1)?;
+        let class = &self.geo.classes[0];
+        let head = Head(word >> 28 << 28).to(state::OWNED, me.owner());
+        let found = self.chunk_word(class, index, chunk::HEAD).load(Acquire);
+        (found == head.0).then_some(Chunk { number: class.first + index, class: 0, index, head })
+    }
+
+    /// FREE -> OWNED(me). Acquire: the last reader of the chunk has finished.
+    #[inline(always)]
     fn own(&self, me: User, k: usize, index: u32, head: Head) -> Option<Chunk> {
         let class = &self.geo.classes[k];
         let new = head.allocated(me.owner());
@@ -208,7 +251,7 @@ impl Engine {
 
     /// `chunk.head` -> FREE: for a chunk that was never published, or has been read. False if it is
     /// no longer ours. SeqCst: pairs with a sender that looks for room after saying that it sleeps.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn free(&self, chunk: &Chunk) -> bool {
         let free = chunk.head.to(state::FREE, 0);
         self.field(chunk, chunk::HEAD).swap_if(chunk.head.0, free.0, SeqCst).is_ok()

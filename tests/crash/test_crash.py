@@ -1,0 +1,66 @@
+"""SIGKILL at random moments; see storm.py.
+
+MAILBOAT_STORM_SECONDS: how long all storms together take, 20 unless given. MAILBOAT_STORM_SEED: which
+storm it is; one is chosen, and shown, unless given. The kills come at the same moments then, as far as
+the machine lets them.
+"""
+
+import os
+from typing import Callable
+
+import pytest
+
+from harness.stage import Stage
+
+from conftest import CHOSEN
+from storm import Storm
+
+SECONDS = float(os.environ.get("MAILBOAT_STORM_SECONDS", "20"))
+
+Run = Callable[..., None]
+
+
+@pytest.fixture
+def run(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture) -> Run:
+    seed = int(os.environ.get("MAILBOAT_STORM_SEED") or int.from_bytes(os.urandom(4), "little"))
+
+    def run(stage: Stage, share: float, **words: object) -> None:
+        storm = Storm(stage, CHOSEN, seed, SECONDS * share, **words)  # type: ignore[arg-type]
+        told = f"{request.node.name}: MAILBOAT_STORM_SEED={seed}"
+        try:
+            audit = storm.run()
+        except BaseException:
+            with capsys.disabled():
+                print(f"\n{told}: FAILED after {storm.kills} kills, {storm.stops} stops")
+            raise
+        with capsys.disabled():
+            print(f"\n{told}: {storm.kills} kills, {storm.stops} stops; {audit}")
+
+    return run
+
+
+def test_a_small_port(stage: Stage, run: Run) -> None:
+    """Always full or empty: most players sleep when they are killed."""
+    run(stage, 0.25, options={"capacity": 8, "max_message": 40_000})
+
+
+def test_a_large_port(stage: Stage, run: Run) -> None:
+    """Mostly neither full nor empty: most players work when they are killed."""
+    run(stage, 0.3, options={"capacity": 1000, "max_message": 40_000})
+
+
+def test_a_port_short_of_bytes(stage: Stage, run: Run) -> None:
+    """Large messages fight for four buffers."""
+    options = {"capacity": 100, "max_message": 40_000, "byte_budget": 200_000}
+    run(stage, 0.15, options=options)
+
+
+def test_a_queue_in_a_segment(stage: Stage, run: Run) -> None:
+    options = {"capacity": 50, "max_message": 40_000, "byte_budget": 2_000_000, "max_users": 64}
+    run(stage, 0.15, options=options, in_segment=True)
+
+
+def test_a_full_tmpfs(small_stage: Stage, run: Run) -> None:
+    """There is memory for a part of what the port may hold."""
+    options = {"capacity": 1000, "max_message": 40_000}
+    run(small_stage, 0.15, options=options, roomy=False)
