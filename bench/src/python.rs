@@ -9,6 +9,7 @@ pub fn run(interpreter: &str) -> Vec<(&'static str, f64)> {
     let figure = |name: &str| answer[name].as_f64().expect("a number");
     vec![
         ("python, 64 B one way, polling, ns", figure("polling_ns")),
+        ("python, 64 B one way, blocking calls, ns", figure("blocking_ns")),
         ("python, 64 B stream, M/s", figure("stream_per_us")),
     ]
 }

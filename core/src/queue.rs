@@ -163,7 +163,7 @@ impl Queue {
 
     /// Whether nothing is queued just now. A snapshot.
     pub fn is_empty(&self) -> bool {
-        !self.inner.engine.has_message()
+        self.len() == 0
     }
 
     /// Whether it was closed.
@@ -199,6 +199,7 @@ impl Inner {
                 self.domain.inner.no_space(format!("messages of {}", self.label), needed)
             }
             Fault::System(e) => {
+                let e = std::io::Error::from_raw_os_error(e);
                 Error::system(format!("committing memory for messages of {}", self.label), e)
             }
         }

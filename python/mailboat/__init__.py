@@ -28,8 +28,9 @@ threads run meanwhile and obeys Ctrl-C. Every error is an :class:`Error`, and mo
 built-in exception that you would expect: ``TimeoutError``, ``FileNotFoundError``, ``queue.Empty``.
 
 Words: a *domain* is the place where names live; a *task* is a process attached to a domain; a
-*segment* is named shared memory; a *queue* is a buffer of messages in a segment; a *port* is a queue
-with a name; a *loan* is a message being written; a *taken* message is one in a receiver's hands.
+*segment* is named shared memory; a *queue* is a buffer of messages in a segment; a *port* is a
+queue with a name; a *loan* is a message being written; a *taken* message is one in a receiver's
+hands.
 """
 
 from mailboat._errors import (

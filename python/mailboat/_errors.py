@@ -46,8 +46,8 @@ class Error(Exception):
 class Full(Error, queue.Full):
     """The port can take no more just now; receivers must make room.
 
-    ``limit`` says which limit was reached (``"capacity"``, ``"buffers"`` or ``"byte_budget"``), ``used``
-    and ``max`` how much of it is in use.
+    ``limit`` says which limit was reached (``"capacity"``, ``"buffers"`` or ``"byte_budget"``),
+    ``used`` and ``max`` how much of it is in use.
     """
 
     kind = ErrorKind.FULL

@@ -1,7 +1,9 @@
 """What the tests share: a domain of their own, child interpreters, and a net under everything."""
 
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,7 @@ from typing import Any, Callable, Iterator, List, Optional
 import pytest
 
 import mailboat
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     if pytest.version_tuple < (9,):
@@ -46,6 +49,11 @@ def segment(domain: mailboat.Domain) -> Iterator[mailboat.Segment]:
         yield segment
 
 
+def end_with_parent() -> None:
+    """Runs in a child: should this test run be killed, nothing of it stays behind."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+
+
 class Child:
     """A Python program of its own, with all checks of the interpreter on."""
 
@@ -58,6 +66,7 @@ class Child:
             stderr=subprocess.PIPE,
             text=True,
             cwd=Path(__file__).parent,
+            preexec_fn=end_with_parent,
         )
 
     @property

@@ -48,8 +48,9 @@ def test_a_process_is_one_task(domain: mailboat.Domain) -> None:
 
 def test_listing(domain: mailboat.Domain) -> None:
     assert domain.list() == []
-    with mailboat.Port.create("a-port", domain=domain), mailboat.Segment.create(
-        "a-segment", 1 << 20, domain=domain
+    with (
+        mailboat.Port.create("a-port", domain=domain),
+        mailboat.Segment.create("a-segment", 1 << 20, domain=domain),
     ):
         entries = {entry.name: entry for entry in domain.list()}
         assert {name: entry.kind for name, entry in entries.items()} == {
@@ -115,7 +116,12 @@ def test_wrong_types(place: str) -> None:
         mailboat.Domain("surrogate-\udcff")
     with pytest.raises(mailboat.Error):
         mailboat.Domain("with\0nul")
-    for options in ({"gid": -1}, {"gid": 2**32}, {"gid": os.getgid(), "mode": -1}, {"max_tasks": 0}):
+    for options in (
+        {"gid": -1},
+        {"gid": 2**32},
+        {"gid": os.getgid(), "mode": -1},
+        {"max_tasks": 0},
+    ):
         with pytest.raises(mailboat.Invalid):
             mailboat.Domain(place, **options)  # type: ignore[arg-type]
     for options in ({"gid": "staff"}, {"gid": 1, "mode": "rwx"}, {"max_tasks": 1.5}):

@@ -37,7 +37,9 @@ NATURAL = {
 
 
 def test_each_kind_has_its_class_and_no_class_is_left_over() -> None:
-    assert {cls.__name__ for cls in mailboat.Error.__subclasses__()} == {name for name, _, _ in KINDS}
+    assert {cls.__name__ for cls in mailboat.Error.__subclasses__()} == {
+        name for name, _, _ in KINDS
+    }
     assert [(kind.name.replace("_", ""), kind.value) for kind in mailboat.ErrorKind] == [
         (name.upper(), code) for name, code, _ in KINDS
     ]
@@ -62,7 +64,9 @@ def test_the_class_of_a_kind(name: str, code: int, words: str) -> None:
         assert (str(same), same.args, same.detail) == (str(error), error.args, 1)
 
 
-@pytest.mark.parametrize("name", [name for name, base in NATURAL.items() if issubclass(base, OSError)])
+@pytest.mark.parametrize(
+    "name", [name for name, base in NATURAL.items() if issubclass(base, OSError)]
+)
 def test_errors_of_the_system_have_a_number(name: str) -> None:
     error = _errors.make(getattr(mailboat, name).code, "the sentence", None, {})
     assert isinstance(error, OSError)
@@ -86,7 +90,22 @@ def test_a_real_error_travels_between_processes(port: mailboat.Port) -> None:
     assert type(error.because) is mailboat.Empty
 
 
-BAD_NAMES = ["", ".", "..", "-a", "_a", ".hidden", "a/b", "/a", "a b", "a\0b", "\0", "ä", "a\n", "x" * 201]
+BAD_NAMES = [
+    "",
+    ".",
+    "..",
+    "-a",
+    "_a",
+    ".hidden",
+    "a/b",
+    "/a",
+    "a b",
+    "a\0b",
+    "\0",
+    "ä",
+    "a\n",
+    "x" * 201,
+]
 
 
 @pytest.mark.parametrize("name", BAD_NAMES, ids=repr)
@@ -116,7 +135,12 @@ def test_the_longest_name(domain: mailboat.Domain) -> None:
 
 @pytest.mark.parametrize("name", [None, 5, b"bytes", ["list"]], ids=repr)
 def test_names_are_strings(place: str, name: Any) -> None:
-    for call in (mailboat.Port.create, mailboat.Port.open, mailboat.Port.delete, mailboat.Segment.open):
+    for call in (
+        mailboat.Port.create,
+        mailboat.Port.open,
+        mailboat.Port.delete,
+        mailboat.Segment.open,
+    ):
         with pytest.raises(TypeError):
             call(name)
 
@@ -235,9 +259,7 @@ def test_nothing_at_all(port: mailboat.Port, domain: mailboat.Domain) -> None:
 
 
 @pytest.mark.parametrize("size", ["10", 1.0, None, b"1"], ids=repr)
-def test_sizes_of_the_wrong_type(
-    port: mailboat.Port, segment: mailboat.Segment, size: Any
-) -> None:
+def test_sizes_of_the_wrong_type(port: mailboat.Port, segment: mailboat.Segment, size: Any) -> None:
     for call in (
         port.loan,
         port.receive_many,
@@ -271,7 +293,9 @@ def test_kinds_out_of_range(port: mailboat.Port, kind: int) -> None:
     assert port.stat().sent == 0
 
 
-@pytest.mark.parametrize("timeout", [-1, -0.001, float("nan"), float("-inf"), -(1 << 2000), 1 << 2000])
+@pytest.mark.parametrize(
+    "timeout", [-1, -0.001, float("nan"), float("-inf"), -(1 << 2000), 1 << 2000]
+)
 def test_timeouts_out_of_range(port: mailboat.Port, timeout: float) -> None:
     for call in (
         lambda: port.send(b"", timeout),

@@ -123,7 +123,9 @@ def test_a_loan_that_could_not_be_sent_is_still_open(domain: mailboat.Domain) ->
 
 
 def test_all_buffers_lent(domain: mailboat.Domain) -> None:
-    with mailboat.Port.create("small", capacity=1, byte_budget=1 << 20, max_message=1 << 18, domain=domain) as port:
+    with mailboat.Port.create(
+        "small", capacity=1, byte_budget=1 << 20, max_message=1 << 18, domain=domain
+    ) as port:
         loans = []
         with pytest.raises(mailboat.Full) as caught:
             while True:

@@ -15,9 +15,7 @@ METHODS = ["fork", "spawn", "forkserver"]
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_ports_go_to_the_processes_of_multiprocessing(
-    domain: mailboat.Domain, method: str
-) -> None:
+def test_ports_go_to_the_processes_of_multiprocessing(domain: mailboat.Domain, method: str) -> None:
     context = multiprocessing.get_context(method)
     requests = mailboat.Port.create("requests", domain=domain)
     replies = mailboat.Port.create("replies", domain=domain)

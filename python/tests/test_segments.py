@@ -62,7 +62,13 @@ def test_growing_has_a_limit(domain: mailboat.Domain) -> None:
 
 def test_beyond_the_end(segment: mailboat.Segment) -> None:
     size = segment.size
-    for offset, length in ((size, 1), (0, size + 1), (size + 1, 0), (size + 1, None), (1, 2**64 - 1)):
+    for offset, length in (
+        (size, 1),
+        (0, size + 1),
+        (size + 1, 0),
+        (size + 1, None),
+        (1, 2**64 - 1),
+    ):
         with pytest.raises(mailboat.Invalid):
             segment.read(offset, length)
     for offset, data in ((size, b"x"), (size - 1, b"xx"), (2**64 - 1, b"xx"), (size + 1, b"")):

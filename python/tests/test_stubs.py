@@ -101,7 +101,17 @@ def test_the_stubs_have_the_modules_names() -> None:
     module = {
         name
         for name in vars(_mailboat)
-        if name not in ("__all__", "__builtins__", "__doc__", "__file__", "__loader__", "__name__", "__package__", "__spec__")
+        if name
+        not in (
+            "__all__",
+            "__builtins__",
+            "__doc__",
+            "__file__",
+            "__loader__",
+            "__name__",
+            "__package__",
+            "__spec__",
+        )
     }
     assert stub == module
 

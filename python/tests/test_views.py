@@ -41,7 +41,9 @@ def fill_again(port: mailboat.Port, size: int) -> None:
 @pytest.fixture
 def tight(domain: mailboat.Domain) -> mailboat.Port:
     """A port with little memory, all of which is soon used again."""
-    return mailboat.Port.create("tight", capacity=4, max_message=1 << 20, byte_budget=4 << 20, domain=domain)
+    return mailboat.Port.create(
+        "tight", capacity=4, max_message=1 << 20, byte_budget=4 << 20, domain=domain
+    )
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -244,9 +246,7 @@ def test_many_views_are_counted(port: mailboat.Port) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_loan_is_written_in_the_ports_memory(
-    port: mailboat.Port, place: str, size: int
-) -> None:
+def test_a_loan_is_written_in_the_ports_memory(port: mailboat.Port, place: str, size: int) -> None:
     with port.loan(size) as loan:
         view = memoryview(loan)
         assert (view.nbytes, view.readonly, view.format) == (size, False, "B")

@@ -173,7 +173,11 @@ def test_other_threads_run_while_one_sends(domain: mailboat.Domain, place: str) 
 
 def test_deleting_ends_the_waits_of_all(domain: mailboat.Domain, place: str) -> None:
     port = mailboat.Port.create("orders", capacity=1, domain=domain)
-    threads = [Thread(place, port.receive), Thread(place, port.take), Thread(place, lambda: list(port))]
+    threads = [
+        Thread(place, port.receive),
+        Thread(place, port.take),
+        Thread(place, lambda: list(port)),
+    ]
     mailboat.Port.delete("orders", domain=domain)
     for thread in threads[:2]:
         with pytest.raises(mailboat.Closed):

@@ -20,7 +20,7 @@ def write(segment: mailboat.Segment, queue: mailboat.Queue) -> None:
 def take_and_wait(port: mailboat.Port, ready: Any) -> None:
     message = port.take()
     ready.send((message.body, os.getpid()))
-    mailboat.Port.create("never", domain=port.domain).receive()
+    mailboat.Port.open_or_create("never", domain=port.domain).receive()
 
 
 def fail(port: mailboat.Port) -> None:

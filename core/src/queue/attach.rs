@@ -134,7 +134,10 @@ pub(super) fn open_in(segment: &Segment, offset: u64) -> Result<Inner> {
 fn uncommitted(domain: &Domain, label: &Arc<str>, fault: Fault) -> Error {
     match fault {
         Fault::NoSpace { needed } => domain.inner.no_space(label.clone(), needed),
-        Fault::System(e) => Error::system(format!("committing memory for {label}"), e),
+        Fault::System(e) => {
+            let e = std::io::Error::from_raw_os_error(e);
+            Error::system(format!("committing memory for {label}"), e)
+        }
         Fault::Corrupt { what, found, expected } => Error::corrupt(label, what, found, expected),
     }
 }
@@ -241,7 +244,13 @@ impl Inner {
     /// Fails if the roster counts the user's task as dead; the next call will attach anew.
     #[inline]
     pub(crate) fn check_lease(&self, me: User) -> Result<()> {
-        if self.domain.inner.keeps_lease(me.task()) { Ok(()) } else { Err(self.lease_lost()) }
+        if self.keeps_lease(me) { Ok(()) } else { Err(self.lease_lost()) }
+    }
+
+    /// Whether the roster counts the user's task as alive.
+    #[inline(always)]
+    pub(crate) fn keeps_lease(&self, me: User) -> bool {
+        self.domain.inner.keeps_lease(me.task())
     }
 
     #[cold]
@@ -274,14 +283,28 @@ impl Inner {
         }
     }
 
-    /// Counts an operation, and now and then looks after the dead: a process that only ever tries, or
-    /// always finds work, must do so too.
-    #[inline]
-    pub(crate) fn count_operation(&self, weight: u64) -> Result<()> {
+    /// Counts an operation that is done, and now and then looks after the dead: a process that always
+    /// finds work must do so too. What is done is done: whatever the look comes upon is for the next
+    /// operation to tell.
+    #[inline(always)]
+    pub(crate) fn count_operation(&self) {
+        if self.is_due(1) {
+            let _ = self.tend(now_ns());
+        }
+    }
+
+    /// Counts one that found nothing: a process that only ever tries must look after the dead too.
+    pub(crate) fn count_fruitless(&self) -> Result<()> {
+        if self.is_due(64) { self.tend(now_ns()) } else { Ok(()) }
+    }
+
+    /// Counts an operation; whether it is time to look after the dead.
+    #[inline(always)]
+    pub(crate) fn is_due(&self, weight: u64) -> bool {
         const OFTEN: u64 = 4096;
         let count = self.operations.load(Relaxed) + weight;
         self.operations.store(if count < OFTEN { count } else { 0 }, Relaxed);
-        if count < OFTEN { Ok(()) } else { self.tend(now_ns()) }
+        count >= OFTEN
     }
 
     /// Looks after the dead, if nobody did so for a slice.

@@ -35,7 +35,10 @@ impl Queue {
     pub fn receive_wait(&self, wait: Wait) -> Result<Message> {
         let inner = &*self.inner;
         let me = inner.enter()?;
-        let (chunk, length) = inner.claim(me, u64::MAX, wait)?;
+        let (chunk, length) = match inner.claim_at_once(me, u64::MAX) {
+            Some(Some(claimed)) => claimed,
+            other => inner.claim_patiently(me, u64::MAX, wait, other.is_some())?,
+        };
         let mut body = Vec::new();
         // At most the class's size, as claiming has checked; which may still be too much for us.
         if body.try_reserve_exact(length as usize).is_err() {
@@ -61,7 +64,10 @@ impl Queue {
     pub fn receive_into(&self, buffer: &mut [u8], wait: Wait) -> Result<Header> {
         let inner = &*self.inner;
         let me = inner.enter()?;
-        let (chunk, length) = inner.claim(me, buffer.len() as u64, wait)?;
+        let (chunk, length) = match inner.claim_at_once(me, buffer.len() as u64) {
+            Some(Some(claimed)) => claimed,
+            other => inner.claim_patiently(me, buffer.len() as u64, wait, other.is_some())?,
+        };
         // SAFETY: claiming has left alone what is longer than the buffer.
         unsafe { inner.copy_out(&chunk, length, buffer.as_mut_ptr()) };
         let header = inner.header(&chunk, length);
@@ -133,7 +139,10 @@ impl Queue {
     pub fn take_wait(&self, wait: Wait) -> Result<Receipt> {
         let inner = &*self.inner;
         let me = inner.enter()?;
-        let (chunk, length) = inner.claim(me, u64::MAX, wait)?;
+        let (chunk, length) = match inner.claim_at_once(me, u64::MAX) {
+            Some(Some(claimed)) => claimed,
+            other => inner.claim_patiently(me, u64::MAX, wait, other.is_some())?,
+        };
         // The ring has room already, the chunk is freed later.
         inner.engine.writable().notify(1);
         Ok(Receipt::new(self.inner.clone(), chunk, inner.header(&chunk, length)))
@@ -156,16 +165,43 @@ impl Queue {
 }
 
 impl Inner {
-    /// Claims the next message of at most `room` bytes, waiting as `wait` says.
+    /// Claims the next message of at most `room` bytes without waiting. `Some(None)` says that there is
+    /// none; `None` says that it takes more than this: ask `claim_patiently`.
+    ///
+    /// The ordinary case by itself, so that it needs only registers.
     #[inline(always)]
-    fn claim(&self, me: User, room: u64, wait: Wait) -> Result<(Chunk, u64)> {
-        match self.try_claim(me, room)? {
-            Some(claimed) => Ok(claimed),
-            None => self.wait_for_message(me, room, wait),
+    fn claim_at_once(&self, me: User, room: u64) -> Option<Option<(Chunk, u64)>> {
+        let claimed = self.engine.claim_at_once(me, room);
+        if let Some(Some((chunk, _))) = claimed {
+            // Declared dead in between: the sweep may have passed already.
+            if !self.keeps_lease(me) {
+                self.engine.give_back_message(&chunk);
+                return None;
+            }
         }
+        claimed
     }
 
-    #[inline(always)]
+    /// Claims the next message of at most `room` bytes, waiting as `wait` says. `empty` tells that a
+    /// look has just found nothing.
+    #[cold]
+    #[inline(never)]
+    fn claim_patiently(
+        &self,
+        me: User,
+        room: u64,
+        wait: Wait,
+        empty: bool,
+    ) -> Result<(Chunk, u64)> {
+        self.check_lease(me)?;
+        if !empty {
+            if let Some(claimed) = self.try_claim(me, room)? {
+                return Ok(claimed);
+            }
+        }
+        self.wait_for_message(me, room, wait)
+    }
+
     fn try_claim(&self, me: User, room: u64) -> Result<Option<(Chunk, u64)>> {
         match self.engine.claim(me, room).map_err(|f| self.fault(f))? {
             Claimed::Chunk(chunk, length) => {
@@ -186,11 +222,9 @@ impl Inner {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn wait_for_message(&self, me: User, room: u64, wait: Wait) -> Result<(Chunk, u64)> {
         if wait.is_try() {
-            self.count_operation(64)?;
+            self.count_fruitless()?;
             return Err(Error::Empty);
         }
         let deadline = Deadline::after(wait, now_ns());
@@ -258,6 +292,7 @@ impl Inner {
         self.engine.trim(me, chunk);
         self.engine.writable().notify(1);
         self.engine.freed().notify(u32::MAX);
-        self.count_operation(1)
+        self.count_operation();
+        Ok(())
     }
 }

@@ -140,15 +140,20 @@ impl Inner {
         // SAFETY: the chunk is ours alone by its state word; the range lies inside the mapping and
         // is committed; the source is a private slice, which no mapping overlaps as a `&[u8]`.
         unsafe { std::ptr::copy_nonoverlapping(message.body.as_ptr(), to, message.body.len()) };
-        self.dispatch(me, &chunk, message.body.len() as u64, message.kind, patience).inspect_err(
-            |_| {
+        match self.dispatch(me, &chunk, message.body.len() as u64, message.kind, patience) {
+            Ok(id) => Ok(id),
+            Err(error) => {
                 self.engine.free(&chunk);
                 self.engine.freed().notify(u32::MAX);
-            },
-        )
+                Err(error)
+            }
+        }
     }
 
     /// Publishes a filled chunk of the caller's. On an error the chunk is still the caller's.
+    ///
+    /// Whatever is out of the ordinary is left to a function of its own, so that the ordinary needs
+    /// only registers.
     #[inline(always)]
     fn dispatch(
         &self,
@@ -159,27 +164,44 @@ impl Inner {
         patience: &mut Patience,
     ) -> Result<u64> {
         // The chunk may be of an attachment that was lost meanwhile.
-        self.check_lease(me)?;
+        if !self.keeps_lease(me) {
+            return Err(self.lease_lost());
+        }
         let id = self.engine.field(chunk, chunk::ID).load(Relaxed);
         let set = |field, value| self.engine.field(chunk, field).store(value, Relaxed);
         set(chunk::LENGTH, length);
         set(chunk::KIND, kind as u64);
         let stamped = self.engine.geo.flags & FLAG_TIMESTAMPS != 0;
         set(chunk::SENT, if stamped { now_ns() } else { 0 });
-        if self.was_full.load(Relaxed) != 0
-            || self.engine.publish(chunk).map_err(|f| self.fault(f))? == Published::Full
-        {
-            self.publish_patiently(chunk, patience)?;
-        }
+        let published = self.was_full.load(Relaxed) == 0
+            && matches!(self.engine.publish(chunk), Ok(Published::Done));
         // Whoever sweeps after us first declares us dead; if that has not happened by now, then the
         // sweep will find the message published.
-        self.check_lease(me)?;
-        self.count_operation(1)?;
+        if published && self.keeps_lease(me) && !self.is_due(1) {
+            return Ok(id);
+        }
+        self.dispatch_patiently(me, chunk, published, patience)?;
         Ok(id)
     }
 
     #[cold]
     #[inline(never)]
+    fn dispatch_patiently(
+        &self,
+        me: User,
+        chunk: &Chunk,
+        published: bool,
+        patience: &mut Patience,
+    ) -> Result<()> {
+        if !published {
+            self.publish_patiently(chunk, patience)?;
+        }
+        self.check_lease(me)?;
+        // The message is on its way, whatever the look after the dead comes upon.
+        let _ = self.tend(now_ns());
+        Ok(())
+    }
+
     fn publish_patiently(&self, chunk: &Chunk, patience: &mut Patience) -> Result<()> {
         self.patiently(patience, |full| {
             if self.was_full.load(Relaxed) != 0
@@ -320,7 +342,7 @@ impl Inner {
         mut attempt: impl FnMut(&mut Option<Full>) -> Result<Option<T>>,
     ) -> Result<T> {
         if patience.wait.is_try() {
-            self.count_operation(64)?;
+            self.count_fruitless()?;
             return Err(self.full(full));
         }
         let deadline =

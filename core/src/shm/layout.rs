@@ -277,6 +277,19 @@ impl Geometry {
         &self.classes[..self.class_count]
     }
 
+    /// Where slot `index` of the ring lies. Slots that follow each other lie on different cache lines:
+    /// in each full block of 64 the lines and the places within a line change roles. So a sender and
+    /// a receiver who are close behind each other do not fight for a line.
+    #[inline]
+    pub(crate) fn slot(&self, index: u64) -> u64 {
+        let place = if index | 63 < self.capacity as u64 {
+            index & !63 | (index & 7) << 3 | index >> 3 & 7
+        } else {
+            index
+        };
+        self.ring + 8 * place
+    }
+
     /// The class for a body of this length.
     #[inline]
     pub(crate) fn class_for(&self, length: u64) -> Option<usize> {
@@ -388,6 +401,20 @@ mod tests {
             let beyond = geo.classes().last().map(|c| c.first + c.count).unwrap();
             assert_eq!(geo.locate(beyond), None);
             assert_eq!(geo.locate(u32::MAX), None);
+        }
+    }
+
+    #[test]
+    fn every_slot_has_a_place_of_its_own_and_neighbours_lie_apart() {
+        for capacity in [1, 8, 63, 64, 65, 128, 1000, 1024] {
+            let geo = geo(capacity, 64, 1 << 20);
+            let mut places: Vec<u64> = (0..capacity as u64).map(|i| geo.slot(i)).collect();
+            for pair in places.chunks_exact(64).flat_map(|block| block.windows(2)) {
+                assert_ne!(pair[0] / LINE, pair[1] / LINE);
+            }
+            places.sort_unstable();
+            let expected: Vec<u64> = (0..capacity as u64).map(|i| geo.ring + 8 * i).collect();
+            assert_eq!(places, expected);
         }
     }
 

@@ -24,14 +24,14 @@ use layout::{Geometry, LAYOUT_VERSION, at};
 use region::Region;
 
 /// What shared memory can answer besides success; the nouns above add names to it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     /// A word holds what no well-behaved process would have written.
     Corrupt { what: &'static str, found: u64, expected: u64 },
     /// The file system behind the memory is full.
     NoSpace { needed: u64 },
-    /// Memory could not be committed for another reason.
-    System(std::io::Error),
+    /// Memory could not be committed for another reason: the number of the system's error.
+    System(i32),
 }
 
 /// A queue in shared memory: the words, and the geometry that was checked when attaching.
@@ -50,7 +50,7 @@ impl Engine {
 
 /// How often a loop that somebody else's progress can prolong goes round before the memory is
 /// called corrupt. An honest neighbour cannot reach it; a hostile one wins a few milliseconds.
-pub(crate) const PATIENCE: u32 = 100_000;
+pub(crate) const PATIENCE: u32 = if cfg!(test) { 1_000 } else { 100_000 };
 
 /// Writes the header of a new queue, all but the magic number. Its memory must be committed.
 pub(crate) fn found(region: &Region, geo: &Geometry) {

@@ -21,7 +21,7 @@ mod real {
         #[cfg(test)]
         Heap {
             layout: std::alloc::Layout,
-            committed: std::sync::Mutex<u64>,
+            committed: std::sync::Mutex<std::collections::HashMap<u64, u64>>,
             available: u64,
         },
     }
@@ -62,7 +62,7 @@ mod real {
             // SAFETY: the layout has a size above zero.
             let base = unsafe { std::alloc::alloc_zeroed(layout) };
             assert!(!base.is_null());
-            let committed = std::sync::Mutex::new(0);
+            let committed = std::sync::Mutex::default();
             Region {
                 base,
                 length,
@@ -98,17 +98,19 @@ mod real {
                         if e.raw_os_error() == Some(libc::ENOSPC) {
                             Fault::NoSpace { needed: length }
                         } else {
-                            Fault::System(e)
+                            Fault::System(e.raw_os_error().unwrap_or(libc::EIO))
                         }
                     })
                 }
                 #[cfg(test)]
                 Memory::Heap { committed, available, .. } => {
                     let mut committed = committed.lock().unwrap();
-                    if *committed + length > *available {
+                    let others: u64 =
+                        committed.iter().filter(|(at, _)| **at != offset).map(|(_, n)| n).sum();
+                    if others.saturating_add(length) > *available {
                         return Err(Fault::NoSpace { needed: length });
                     }
-                    *committed += length;
+                    committed.insert(offset, length);
                     Ok(())
                 }
             }
@@ -119,7 +121,9 @@ mod real {
             match &self.memory {
                 Memory::Mapped(mapping) => mapping.punch(self.offset + offset, length),
                 #[cfg(test)]
-                Memory::Heap { committed, .. } => *committed.lock().unwrap() -= length,
+                Memory::Heap { committed, .. } => {
+                    committed.lock().unwrap().remove(&offset);
+                }
             }
         }
     }

@@ -122,7 +122,7 @@ pub(crate) enum Published {
 }
 
 /// The answer of [`Engine::claim`].
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Claimed {
     /// A message, READING by the caller, with the length of its body.
     Chunk(Chunk, u64),
@@ -135,7 +135,7 @@ pub(crate) enum Claimed {
 impl Engine {
     #[inline]
     pub(crate) fn slot(&self, index: u64) -> &Word {
-        self.region.word(self.geo.ring + 8 * index)
+        self.region.word(self.geo.slot(index))
     }
 
     /// A position word, loaded and checked.
@@ -274,7 +274,6 @@ impl Engine {
 
     /// Takes the next message: one that was given back, or else the first in the queue. A body
     /// longer than `room` is left where it is.
-    #[inline(always)]
     pub(crate) fn claim(&self, me: User, room: u64) -> Result<Claimed, Fault> {
         let orphans = self.region.word(at::ORPHANS).load(Acquire);
         if orphans >> 32 != orphans & 0xffff_ffff {
@@ -313,86 +312,102 @@ impl Engine {
         Ok(Claimed::Empty)
     }
 
-    #[inline(always)]
     fn claim_first(&self, me: User, room: u64) -> Result<Claimed, Fault> {
         for _ in 0..PATIENCE {
-            let at_head = self.whereabouts(at::HEAD, &self.hints.head)?;
-            let index = at_head.index();
-            let word = self.slot(index);
-            let slot = Slot(word.load(SeqCst));
-            match slot.laps_ahead(at_head.lap()) {
-                1.. => {
-                    self.go_on(at::HEAD, &self.hints.head, at_head);
-                    continue;
-                }
-                0 if slot.is_nil() => return Ok(Claimed::Empty),
-                0 => {}
-                // Only a stale look at the head can get here; a fresh one sees the slot's lap.
-                _ => continue,
+            if let Some(claimed) = self.look(me, room, false)? {
+                return Ok(claimed);
             }
-            let (class, chunk_index) = self.locate(slot.number())?;
-            let k = &self.geo.classes[class];
-            let header = self.chunk_word(k, chunk_index, chunk::HEAD);
-            // Both lines are about to be written here; fetching them together hides one behind the
-            // other.
-            prefetch_write(header, 2);
-            prefetch_write(word, 1);
-            let head = Head(header.load(Acquire));
-            let length = self.chunk_word(k, chunk_index, chunk::LENGTH).load(Acquire);
-            // If the slot is still the same, head and length belong to this very message: a chunk
-            // leaves READING only after its slot was emptied.
-            if word.load(Acquire) != slot.0 {
-                continue;
-            }
-            if !head.is_sendable() || !slot.fits(head) {
-                self.empty(index, slot);
-                self.go_on(at::HEAD, &self.hints.head, at_head);
-                continue;
-            }
-            if length > room && length <= k.size {
-                return Ok(Claimed::TooLong(length));
-            }
-            let reading = head.to(state::READING, me.owner());
-            if header.swap_if(head.0, reading.0, AcqRel).is_err() {
-                continue;
-            }
-            self.empty(index, slot);
-            self.go_on(at::HEAD, &self.hints.head, at_head);
-            self.prefetch_next(at_head);
-            let chunk = Chunk { number: slot.number(), class, index: chunk_index, head: reading };
-            return self.checked(me, chunk, length);
         }
         Err(no_progress())
     }
 
-    /// If the next message is there already, fetches its chunk while this one is being read.
-    #[inline]
-    fn prefetch_next(&self, at_head: Position) {
-        let next = at_head.next(self.geo.capacity);
-        let slot = Slot(self.slot(next.index()).load(Relaxed));
-        if !slot.is_nil() {
-            if let Some((class, index)) = self.geo.locate(slot.number()) {
-                prefetch_write(self.chunk_word(&self.geo.classes[class], index, chunk::HEAD), 2);
-            }
+    /// The same as [`claim`](Engine::claim) in few instructions, for the two ordinary answers: a
+    /// message, or nothing there. `None` is any other; nothing was changed then, so ask `claim`.
+    #[inline(always)]
+    pub(crate) fn claim_at_once(&self, me: User, room: u64) -> Option<Option<(Chunk, u64)>> {
+        let word = self.region.word(at::ORPHANS);
+        let orphans = word.load(Acquire);
+        if orphans >> 32 != orphans & 0xffff_ffff {
+            return None;
+        }
+        match self.look(me, room, true) {
+            Ok(Some(Claimed::Chunk(chunk, length))) => Some(Some((chunk, length))),
+            Ok(Some(Claimed::Empty)) if word.load(Acquire) == orphans => Some(None),
+            _ => None,
         }
     }
 
-    /// A claimed chunk whose length was read from shared memory.
+    /// One look at the first message, and an attempt to claim it; `None` if something came between.
+    /// With `gently` a message of impossible length is left alone.
     #[inline(always)]
-    fn checked(&self, me: User, chunk: Chunk, length: u64) -> Result<Claimed, Fault> {
-        let size = self.geo.classes[chunk.class].size;
-        if length > size {
-            // Nobody can ever read it; keep it out of everybody's way.
-            self.free(&chunk);
-            self.trim(me, &chunk);
-            self.freed().notify(u32::MAX);
-            return Err(Fault::Corrupt {
-                what: "a message is longer than its memory; it was dropped",
-                found: length,
-                expected: size,
-            });
+    fn look(&self, me: User, room: u64, gently: bool) -> Result<Option<Claimed>, Fault> {
+        let at_head = self.whereabouts(at::HEAD, &self.hints.head)?;
+        let index = at_head.index();
+        let word = self.slot(index);
+        let slot = Slot(word.load(SeqCst));
+        match slot.laps_ahead(at_head.lap()) {
+            1.. => {
+                self.go_on(at::HEAD, &self.hints.head, at_head);
+                return Ok(None);
+            }
+            0 if slot.is_nil() => return Ok(Some(Claimed::Empty)),
+            0 => {}
+            // Only a stale look at the head can get here; a fresh one sees the slot's lap.
+            _ => return Ok(None),
         }
-        Ok(Claimed::Chunk(chunk, length))
+        let (class, chunk_index) = self.locate(slot.number())?;
+        let k = &self.geo.classes[class];
+        let header = self.chunk_word(k, chunk_index, chunk::HEAD);
+        // Both lines are about to be written here; fetching them together hides one behind the
+        // other.
+        prefetch_write(header, 2);
+        prefetch_write(word, 1);
+        let head = Head(header.load(Acquire));
+        let length = self.chunk_word(k, chunk_index, chunk::LENGTH).load(Acquire);
+        // If the slot is still the same, head and length belong to this very message: a chunk
+        // leaves READING only after its slot was emptied.
+        if word.load(Acquire) != slot.0 {
+            return Ok(None);
+        }
+        if !head.is_sendable() || !slot.fits(head) {
+            self.empty(index, slot);
+            self.go_on(at::HEAD, &self.hints.head, at_head);
+            return Ok(None);
+        }
+        if length > room.min(k.size) {
+            if length <= k.size {
+                return Ok(Some(Claimed::TooLong(length)));
+            }
+            if gently {
+                return Ok(None);
+            }
+        }
+        let reading = head.to(state::READING, me.owner());
+        if header.swap_if(head.0, reading.0, AcqRel).is_err() {
+            return Ok(None);
+        }
+        self.empty(index, slot);
+        self.go_on(at::HEAD, &self.hints.head, at_head);
+        let chunk = Chunk { number: slot.number(), class, index: chunk_index, head: reading };
+        if !gently && length > k.size {
+            return Err(self.drop_overlong(me, &chunk, length));
+        }
+        Ok(Some(Claimed::Chunk(chunk, length)))
+    }
+
+    /// What to do with a claimed chunk whose length cannot be: nobody can ever read it, so it is kept
+    /// out of everybody's way.
+    #[cold]
+    #[inline(never)]
+    fn drop_overlong(&self, me: User, chunk: &Chunk, length: u64) -> Fault {
+        self.free(chunk);
+        self.trim(me, chunk);
+        self.freed().notify(u32::MAX);
+        Fault::Corrupt {
+            what: "a message is longer than its memory; it was dropped",
+            found: length,
+            expected: self.geo.classes[chunk.class].size,
+        }
     }
 
     /// Takes the oldest message that was given back.
@@ -426,7 +441,10 @@ impl Engine {
             if word.swap_if(chunk.head.0, reading.0, AcqRel).is_ok() {
                 chunk.head = reading;
                 self.region.word(at::REDELIVERED).add(1, Relaxed);
-                return self.checked(me, chunk, length);
+                if length > self.geo.classes[chunk.class].size {
+                    return Err(self.drop_overlong(me, &chunk, length));
+                }
+                return Ok(Claimed::Chunk(chunk, length));
             }
         }
         Ok(Claimed::Empty)
