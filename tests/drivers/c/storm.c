@@ -24,8 +24,11 @@ void storm_stop(bool stop) {
   stopped = stop;
 }
 
-/* Numbers that look random; see Knuth's MMIX. */
-static uint64_t dice(uint64_t *state, uint64_t n) {
+bool storm_stopped(void) {
+  return stopped;
+}
+
+uint64_t dice(uint64_t *state, uint64_t n) {
   *state = *state * 6364136223846793005u + 1442695040888963407u;
   return (*state >> 33) % n;
 }

@@ -16,19 +16,6 @@ constexpr auto A_WHILE = 20ms;
 /** What became of a delivery, in the log. */
 enum class state : std::uint32_t { damaged = 0, received = 1, given_back = 2 };
 
-/** Numbers that look random; see Knuth's MMIX. */
-class dice {
-public:
-  explicit dice(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t below(std::uint64_t n) {
-    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
-    return (state_ >> 33) % n;
-  }
-
-private:
-  std::uint64_t state_;
-};
-
 std::uint32_t crc32(const body_bytes &bytes) {
   std::uint32_t crc = ~0u;
   for (const auto byte : bytes) {
@@ -78,11 +65,6 @@ public:
 private:
   int fd_;
 };
-
-bool stopped() {
-  const std::lock_guard<std::mutex> held(table.lock);
-  return table.stop;
-}
 
 /* ---- sending ---- */
 

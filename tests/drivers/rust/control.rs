@@ -51,9 +51,8 @@ fn environment(request: &Request) -> Outcome {
 fn become_user(request: &Request) -> Outcome {
     let (uid, gid) = (request.need("uid")?, request.need("gid")?);
     // SAFETY: no list is read for a length of 0, and the others touch no memory.
-    let all = unsafe {
-        [libc::setgroups(0, std::ptr::null()), libc::setgid(gid), libc::setuid(uid)]
-    };
+    let all =
+        unsafe { [libc::setgroups(0, std::ptr::null()), libc::setgid(gid), libc::setuid(uid)] };
     if all != [0; 3] {
         return Err(std::io::Error::last_os_error().into());
     }

@@ -1,6 +1,7 @@
 //! Endless sending and receiving, until the process is killed or told to stop.
 //! What is sent and what is logged is described in `tests/drivers/README.md`.
 
+use crate::dice::Dice;
 use crate::table::{Handle, table};
 use crate::wire::{Answer, Failure, Outcome, Request};
 use mailboat::{Error, ErrorKind, Header, Outgoing, Receipt, Wait};
@@ -19,16 +20,6 @@ pub fn perform(request: &Request) -> Option<Outcome> {
         "storm_receive" => Receiving::new(request).and_then(Receiving::run),
         _ => return None,
     })
-}
-
-/// A source of numbers that look random; see Knuth's MMIX.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 33) % n
-    }
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
