@@ -28,8 +28,9 @@ def other(stage: Stage, cast) -> Actor:
     return stage.actor(cast.sender, "other")
 
 
+@pytest.mark.parametrize("noticed", [False, True])
 def test_a_message_is_delivered_though_its_sender_was_killed(
-    sender: Actor, receiver: Actor
+    sender: Actor, receiver: Actor, noticed: bool
 ) -> None:
     receiver.create("p")
     sender.open("p")
@@ -37,6 +38,8 @@ def test_a_message_is_delivered_though_its_sender_was_killed(
     bodies = [b"", b"small", b"x" * 100_000]
     ids = [sender.send("p", body, kind=2).id for body in bodies]
     sender.kill()
+    if noticed:
+        assert receiver.stat("p").deaths == 1
     answers = receiver.drain("p")
     assert [(a.body, a.id, a.sender, a.redeliveries) for a in answers] == [
         (body, id, task, 0) for body, id in zip(bodies, ids)

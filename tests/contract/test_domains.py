@@ -94,3 +94,24 @@ def test_a_task_leaves_with_its_last_handle(sender: Actor, receiver: Actor) -> N
     receiver.close("p")
     stat = sender.call("domain_stat")
     assert (stat.tasks, stat.deaths) == (1, 0)
+
+
+@pytest.mark.processes
+def test_a_domain_takes_no_more_tasks_than_it_was_made_for(
+    stage: Stage, sender: Actor, receiver: Actor, named: str
+) -> None:
+    sender.call("domain", location=named, max_tasks=2)
+    receiver.call("domain", location=named)
+    third = stage.actor(receiver.language, domain=False)
+    answer = third.refused("domain", location=named)
+    assert answer.status == "too_many"
+    assert "2 tasks" in answer.text
+    receiver.kill()
+    # The place of one who died can be taken.
+    third.call("domain", location=named)
+    sender.create("p")
+    third.open("p")
+    sender.send("p", b"hello")
+    assert third.receive("p").body == b"hello"
+    stat = sender.call("domain_stat")
+    assert (stat.tasks, stat.max_tasks) == (2, 2)

@@ -10,6 +10,8 @@ RECEIVED = struct.Struct("<QQQII")
 # Redeliveries are counted up to here.
 MOST_COUNTED = 255
 
+DAMAGED, TAKEN, GIVEN_BACK = range(3)
+
 Message = Tuple[int, int]
 
 
@@ -18,7 +20,7 @@ class Delivery(NamedTuple):
     seq: int
     id: int
     redeliveries: int
-    good: int
+    state: int
 
 
 class Audit:
@@ -40,12 +42,12 @@ class Audit:
     @property
     def lost(self) -> List[Message]:
         """Reported sent, and never received."""
-        return [message for message in self.sent if message not in self.deliveries]
+        return [m for m in self.sent if all(d.state != TAKEN for d in self.deliveries.get(m, ()))]
 
     @property
     def damaged(self) -> List[Delivery]:
         """Not as they were sent."""
-        return [d for log in self.receivers.values() for d in log if not d.good]
+        return [d for log in self.receivers.values() for d in log if d.state == DAMAGED]
 
     @property
     def duplicated(self) -> List[List[Delivery]]:

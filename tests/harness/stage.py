@@ -247,6 +247,7 @@ class Stage:
         self._room = tempfile.mkdtemp(prefix="mailboat-contract-", dir="/dev/shm")
         self.place = os.path.join(tmpfs or self._room, "domain")
         self._processes: List[Process] = []
+        self._strangers: List[Process] = []
         self._actors = 0
         self._sockets = 0
 
@@ -266,6 +267,13 @@ class Stage:
         if domain is not False:
             actor.call("domain", location=self.place if domain is True else domain)
         return actor
+
+    def stranger(self, language: str) -> Actor:
+        """Someone in a process that nobody uses afterwards, without a domain."""
+        self._actors += 1
+        process = self.own(Process.start(language))
+        self._strangers.append(process)
+        return Actor(self, process, f"stranger{self._actors}", f"stranger{self._actors}")
 
     def aside(self, actor: Actor) -> Actor:
         """Another thread of an actor, with the same handles."""
@@ -296,7 +304,8 @@ class Stage:
                     continue
                 process.call("-", "reset").result()
                 leftovers += [f"{process}: {use}" for use in process.uses(self.place)]
-                self._pool.give(process)
+                if process not in self._strangers:
+                    self._pool.give(process)
         finally:
             for process in self._processes:
                 if process not in self._pool:

@@ -1,6 +1,7 @@
 /* The process itself: domains, threads, forks, the end. */
 #include "driver.h"
 
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -27,11 +28,27 @@ static void environment(const struct request *request, struct answer *answer) {
   if ((value == NULL ? unsetenv(name) : setenv(name, value, 1)) != 0) failed_system(answer);
 }
 
+static void become(const struct request *request, struct answer *answer) {
+  const gid_t gid = (gid_t)need_number(request, "gid");
+  const uid_t uid = (uid_t)need_number(request, "uid");
+  if (setgroups(0, NULL) != 0 || setgid(gid) != 0 || setuid(uid) != 0) failed_system(answer);
+}
+
 static void domain_open(const struct request *request, struct answer *answer) {
   mb_domain *opened = NULL;
   const char *location = get(request, "location");
   if (location != NULL) {
-    if (!went_well(answer, mb_domain_open(location, &opened))) return;
+    mb_domain_options options = MB_DOMAIN_OPTIONS_INIT;
+    options.location = location;
+    options.gid = (uint32_t)number(request, "gid", 0);
+    options.mode = (uint32_t)number(request, "mode", 0);
+    options.max_tasks = (uint32_t)number(request, "max_tasks", 0);
+    if (get(request, "gid") != NULL) options.flags |= MB_DOMAIN_SHARED;
+    const bool plain = options.flags == 0 && options.max_tasks == 0;
+    if (!went_well(answer, plain ? mb_domain_open(location, &opened)
+                                 : mb_domain_open_with(&options, &opened))) {
+      return;
+    }
     say(answer, "path", mb_domain_path(opened));
   }
   if (domain != NULL) mb_domain_close(domain);
@@ -169,6 +186,7 @@ const struct verb_entry control_verbs[] = {
     {"hello", hello},
     {"thread", thread},
     {"environment", environment},
+    {"become", become},
     {"domain", domain_open},
     {"domain_stat", domain_stat},
     {"domain_list", domain_list},

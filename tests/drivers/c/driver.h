@@ -103,7 +103,8 @@ struct verb_entry {
 };
 
 /* Each ends with a NULL name. */
-extern const struct verb_entry control_verbs[], message_verbs[], segment_verbs[], storm_verbs[];
+extern const struct verb_entry control_verbs[], message_verbs[], segment_verbs[], storm_verbs[],
+    name_verbs[];
 
 /** The options of ports and queues. */
 mb_port_options port_options(const struct request *request);
@@ -113,5 +114,8 @@ _Noreturn void serve(int from, int to);
 
 /** Makes storms end. */
 void storm_stop(bool stop);
+bool storm_stopped(void);
+/** One of the first `n` numbers, which look random; see Knuth's MMIX. */
+uint64_t dice(uint64_t *state, uint64_t n);
 
 #endif

@@ -23,7 +23,7 @@ static pthread_mutex_t output_lock;
 
 static void perform(const struct request *request, struct answer *answer) {
   const struct verb_entry *const parts[] = {control_verbs, message_verbs, segment_verbs,
-                                            storm_verbs};
+                                            storm_verbs, name_verbs};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; ++i) {
     for (const struct verb_entry *entry = parts[i]; entry->name != NULL; ++entry) {
       if (strcmp(entry->name, request->verb) == 0) {

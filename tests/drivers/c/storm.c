@@ -12,6 +12,9 @@
 
 enum { HEAD = 24, BATCH = 8, HELD = 4 };
 
+/* What became of a delivery, in the log. */
+enum state { DAMAGED = 0, RECEIVED = 1, GIVEN_BACK = 2 };
+
 /** As long as a send or receive waits before it is tried again: 20 ms. */
 static const int64_t A_WHILE = 20 * 1000 * 1000;
 
@@ -21,8 +24,11 @@ void storm_stop(bool stop) {
   stopped = stop;
 }
 
-/* Numbers that look random; see Knuth's MMIX. */
-static uint64_t dice(uint64_t *state, uint64_t n) {
+bool storm_stopped(void) {
+  return stopped;
+}
+
+uint64_t dice(uint64_t *state, uint64_t n) {
   *state = *state * 6364136223846793005u + 1442695040888963407u;
   return (*state >> 33) % n;
 }
@@ -160,38 +166,44 @@ struct receiving {
   size_t held_count;
 };
 
-static void record(struct receiving *r, const void *data, size_t length, const mb_header *header) {
+static void record(struct receiving *r, const void *data, size_t length, const mb_header *header,
+                   enum state state) {
   unsigned char *body = malloc(length + HEAD);
   if (body == NULL) die("no memory");
   memcpy(body, data, length);
   struct {
     uint64_t sender, seq, id;
-    uint32_t redeliveries, good;
-  } entry = {0, 0, header->id, header->redeliveries, 0};
+    uint32_t redeliveries, state;
+  } entry = {0, 0, header->id, header->redeliveries, DAMAGED};
   if (length >= HEAD) {
     uint32_t crc, said;
     memcpy(&crc, body + 20, 4);
     memcpy(&said, body + 16, 4);
     memset(body + 20, 0, 4);
     if (said == length && crc32(body, length) == crc) {
-      entry.good = 1;
+      entry.state = state;
       memcpy(&entry.sender, body, 8);
       memcpy(&entry.seq, body + 8, 8);
     }
   }
   write_log(r->log, &entry, sizeof entry);
-  r->good += entry.good;
-  r->bad += 1 - entry.good;
+  r->good += entry.state == RECEIVED;
+  r->bad += entry.state == DAMAGED;
   free(body);
+}
+
+static mb_status note(struct receiving *r, const mb_receipt *receipt, enum state state) {
+  mb_header header;
+  mb_status status = mb_receipt_header(receipt, &header);
+  if (status != MB_OK) return status;
+  record(r, mb_receipt_data(receipt), mb_receipt_length(receipt), &header, state);
+  return MB_OK;
 }
 
 /* The record comes first: what is acknowledged is in the log, whenever the process is killed. */
 static mb_status acknowledge(struct receiving *r, mb_receipt *receipt) {
-  mb_header header;
-  mb_status status = mb_receipt_header(receipt, &header);
-  if (status != MB_OK) return status;
-  record(r, mb_receipt_data(receipt), mb_receipt_length(receipt), &header);
-  return mb_receipt_ack(receipt);
+  mb_status status = note(r, receipt, RECEIVED);
+  return status == MB_OK ? mb_receipt_ack(receipt) : status;
 }
 
 static mb_status take_some(struct receiving *r) {
@@ -205,7 +217,8 @@ static mb_status take_some(struct receiving *r) {
     const uint64_t way = dice(&r->seed, 20);
     mb_status one = MB_OK;
     if (way < 2) {
-      one = mb_receipt_nack(receipts[i]);
+      one = note(r, receipts[i], GIVEN_BACK);
+      if (one == MB_OK) one = mb_receipt_nack(receipts[i]);
     } else if (way < 5 && r->held_count < HELD) {
       r->held[r->held_count++] = receipts[i];
     } else {
@@ -228,7 +241,7 @@ static mb_status copy_some(struct receiving *r) {
     status = mb_port_receive_message(r->port, buffer, room, A_WHILE, headers);
   }
   for (size_t i = 0; status == MB_OK && i < n; ++i) {
-    record(r, buffer + headers[i].offset, headers[i].length, &headers[i]);
+    record(r, buffer + headers[i].offset, headers[i].length, &headers[i], RECEIVED);
   }
   free(buffer);
   return status;

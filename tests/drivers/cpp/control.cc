@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <grp.h>
 #include <system_error>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -35,11 +36,26 @@ answer environment(const request &r) {
   return {};
 }
 
+answer become(const request &r) {
+  const auto gid = static_cast<gid_t>(r.number("gid"));
+  const auto uid = static_cast<uid_t>(r.number("uid"));
+  if (setgroups(0, nullptr) != 0 || setgid(gid) != 0 || setuid(uid) != 0) throw_errno("become");
+  return {};
+}
+
 answer domain(const request &r) {
   answer out;
   std::shared_ptr<mailboat::domain> opened;
   if (const auto location = r.get("location")) {
-    opened = std::make_shared<mailboat::domain>(mailboat::domain::open(*location));
+    mailboat::domain_options options;
+    options.location = *location;
+    options.shared = r.words.count("gid") != 0;
+    options.gid = static_cast<std::uint32_t>(r.number("gid", 0));
+    options.mode = static_cast<std::uint32_t>(r.number("mode", 0));
+    options.max_tasks = static_cast<std::uint32_t>(r.number("max_tasks", 0));
+    opened = std::make_shared<mailboat::domain>(options.shared || options.max_tasks != 0
+                                                    ? mailboat::domain::open(options)
+                                                    : mailboat::domain::open(*location));
     out.say("path", opened->path());
   }
   const std::lock_guard<std::mutex> held(table.lock);
@@ -148,6 +164,7 @@ const verbs &control_verbs() {
       {"hello", hello},
       {"thread", thread},
       {"environment", environment},
+      {"become", become},
       {"domain", domain},
       {"domain_stat", domain_stat},
       {"domain_list", domain_list},

@@ -131,6 +131,27 @@ inline std::shared_ptr<mailboat::domain> domain_here() {
   return table.domain;
 }
 
+/* ---- storms ---- */
+
+/** Numbers that look random; see Knuth's MMIX. */
+class dice {
+public:
+  explicit dice(std::uint64_t seed) : state_(seed) {}
+  /** One of the first `n`. */
+  std::uint64_t below(std::uint64_t n) {
+    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+    return (state_ >> 33) % n;
+  }
+
+private:
+  std::uint64_t state_;
+};
+
+inline bool stopped() {
+  const std::lock_guard<std::mutex> held(table.lock);
+  return table.stop;
+}
+
 /* ---- the verbs ---- */
 
 // Function pointers, so that names which the C library has too are taken for ours.
@@ -140,6 +161,7 @@ const verbs &control_verbs();
 const verbs &message_verbs();
 const verbs &segment_verbs();
 const verbs &storm_verbs();
+const verbs &name_verbs();
 
 /** The options of ports and queues. */
 mailboat::port_options port_options(const request &r);

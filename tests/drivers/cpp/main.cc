@@ -12,7 +12,8 @@
 namespace {
 
 answer perform(const request &r) {
-  for (const auto *part : {&control_verbs(), &message_verbs(), &segment_verbs(), &storm_verbs()}) {
+  for (const auto *part : {&control_verbs(), &message_verbs(), &segment_verbs(), &storm_verbs(),
+                           &name_verbs()}) {
     if (const auto found = part->find(r.verb); found != part->end()) {
       try {
         return found->second(r);

@@ -13,18 +13,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t HEAD = 24;
 constexpr auto A_WHILE = 20ms;
 
-/** Numbers that look random; see Knuth's MMIX. */
-class dice {
-public:
-  explicit dice(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t below(std::uint64_t n) {
-    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
-    return (state_ >> 33) % n;
-  }
-
-private:
-  std::uint64_t state_;
-};
+/** What became of a delivery, in the log. */
+enum class state : std::uint32_t { damaged = 0, received = 1, given_back = 2 };
 
 std::uint32_t crc32(const body_bytes &bytes) {
   std::uint32_t crc = ~0u;
@@ -75,11 +65,6 @@ public:
 private:
   int fd_;
 };
-
-bool stopped() {
-  const std::lock_guard<std::mutex> held(table.lock);
-  return table.stop;
-}
 
 /* ---- sending ---- */
 
@@ -181,7 +166,7 @@ private:
     } else if (auto one = queue_->try_receive(A_WHILE)) {
       messages.push_back(std::move(*one));
     }
-    for (const auto &message : messages) record(message.body(), message.header());
+    for (const auto &message : messages) record(message.body(), message.header(), state::received);
     return !messages.empty();
   }
 
@@ -194,10 +179,10 @@ private:
     }
     for (auto &receipt : receipts) {
       const auto way = dice_.below(20);
-      if (way == 0) {
-        receipt.nack();
-      } else if (way == 1) {
-        // The destructor gives it back.
+      if (way < 2) {
+        record(receipt.to_message().body(), receipt.header(), state::given_back);
+        if (way == 0) receipt.nack();
+        // Else the destructor gives it back.
         const auto dropped = std::move(receipt);
       } else if (way < 5 && held_.size() < 4) {
         held_.push_back(std::move(receipt));
@@ -210,27 +195,28 @@ private:
 
   /** The record comes first: what is acknowledged is in the log, whenever the process is killed. */
   void acknowledge(mailboat::receipt &receipt) {
-    record(receipt.to_message().body(), receipt.header());
+    record(receipt.to_message().body(), receipt.header(), state::received);
     receipt.ack();
   }
 
-  void record(body_bytes body, const mailboat::header &header) {
+  void record(body_bytes body, const mailboat::header &header, state outcome) {
     struct {
       std::uint64_t sender, seq, id;
-      std::uint32_t redeliveries, good;
-    } entry{0, 0, header.id(), header.redeliveries(), 0};
+      std::uint32_t redeliveries;
+      state outcome;
+    } entry{0, 0, header.id(), header.redeliveries(), state::damaged};
     if (body.size() >= HEAD) {
       const auto crc = get<std::uint32_t>(body, 20);
       put(body, 20, std::uint32_t{0});
       if (get<std::uint32_t>(body, 16) == body.size() && crc32(body) == crc) {
-        entry.good = 1;
+        entry.outcome = outcome;
         entry.sender = get<std::uint64_t>(body, 0);
         entry.seq = get<std::uint64_t>(body, 8);
       }
     }
     log_.append(&entry, sizeof entry);
-    good_ += entry.good;
-    bad_ += 1 - entry.good;
+    good_ += entry.outcome == state::received ? 1 : 0;
+    bad_ += entry.outcome == state::damaged ? 1 : 0;
   }
 
   std::shared_ptr<mailboat::queue> queue_;

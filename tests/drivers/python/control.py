@@ -34,9 +34,18 @@ def environment(request: Request) -> Answer:
     return Answer()
 
 
+def become(request: Request) -> Answer:
+    os.setgroups([])
+    os.setgid(request.number("gid"))
+    os.setuid(request.number("uid"))
+    return Answer()
+
+
 def domain(request: Request) -> Answer:
     location = request.get("location")
-    State.domain = None if location is None else mailboat.Domain(location)
+    names = ("gid", "mode", "max_tasks")
+    options = {n: int(request.words[n]) for n in names if n in request.words}
+    State.domain = None if location is None else mailboat.Domain(location, **options)
     return Answer(path=None if State.domain is None else State.domain.path)
 
 
@@ -132,6 +141,7 @@ VERBS = {
     "hello": hello,
     "thread": thread,
     "environment": environment,
+    "become": become,
     "domain": domain,
     "domain_stat": domain_stat,
     "domain_list": domain_list,

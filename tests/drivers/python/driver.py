@@ -15,6 +15,7 @@ import mailboat
 
 import control
 import messages
+import names
 import segments
 import storm
 from wire import Answer, ProtocolError, Request, escape, read
@@ -24,6 +25,7 @@ VERBS: Dict[str, Callable[[Request], Answer]] = {
     **messages.VERBS,
     **segments.VERBS,
     **storm.VERBS,
+    **names.VERBS,
 }
 
 

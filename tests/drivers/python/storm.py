@@ -16,8 +16,10 @@ from wire import Answer, Request
 
 HEAD = struct.Struct("<QQII")
 SENT = struct.Struct("<QQ")
-RECEIVED = struct.Struct("<QQQII")
+DELIVERY = struct.Struct("<QQQII")
 A_WHILE = 0.02
+# What became of a delivery, in the log.
+DAMAGED, RECEIVED, GIVEN_BACK = range(3)
 # Reasons to try again.
 PASSING = (mailboat.Full, mailboat.Empty, mailboat.Timeout, mailboat.NoSpace)
 # Byte i of a filling is the low byte of sequence + 7 i.
@@ -143,9 +145,11 @@ class Receiving:
         while receipts:
             receipt = receipts.pop(0)
             way = self.dice.randrange(20)
-            if way == 0:
-                receipt.nack()
-            elif way == 1:
+            if way < 2:
+                self.record(receipt, GIVEN_BACK)
+                if way == 0:
+                    receipt.nack()
+                # Else it is forgotten, which comes to the same.
                 del receipt
             elif way < 5 and len(self.held) < 4:
                 self.held.append(receipt)
@@ -160,11 +164,12 @@ class Receiving:
         self.record(receipt)
         receipt.ack()
 
-    def record(self, message: mailboat.Message) -> None:
+    def record(self, message: mailboat.Message, state: int = RECEIVED) -> None:
         sender, seq, good = checked(bytes(message))
-        os.write(self.log, RECEIVED.pack(sender, seq, message.id, message.redeliveries, good))
-        self.good += good
-        self.bad += not good
+        state = state if good else DAMAGED
+        os.write(self.log, DELIVERY.pack(sender, seq, message.id, message.redeliveries, state))
+        self.good += state == RECEIVED
+        self.bad += state == DAMAGED
 
 
 VERBS = {

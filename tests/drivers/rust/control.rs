@@ -2,7 +2,7 @@
 
 use crate::table::table;
 use crate::wire::{Answer, Failure, Outcome, Request};
-use mailboat::{Domain, Kind};
+use mailboat::{Domain, DomainOptions, Kind};
 use std::os::unix::net::UnixStream;
 
 pub fn perform(request: &Request) -> Option<Outcome> {
@@ -13,6 +13,7 @@ pub fn perform(request: &Request) -> Option<Outcome> {
             .with("version", env!("CARGO_PKG_VERSION"))),
         "thread" => thread(),
         "environment" => environment(request),
+        "become" => become_user(request),
         "domain" => domain(request),
         "domain_stat" => domain_stat(),
         "domain_list" => domain_list(),
@@ -47,9 +48,33 @@ fn environment(request: &Request) -> Outcome {
     Ok(Answer::new())
 }
 
+fn become_user(request: &Request) -> Outcome {
+    let (uid, gid) = (request.need("uid")?, request.need("gid")?);
+    // SAFETY: no list is read for a length of 0, and the others touch no memory.
+    let all =
+        unsafe { [libc::setgroups(0, std::ptr::null()), libc::setgid(gid), libc::setuid(uid)] };
+    if all != [0; 3] {
+        return Err(std::io::Error::last_os_error().into());
+    }
+    Ok(Answer::new())
+}
+
 fn domain(request: &Request) -> Outcome {
     let domain = match request.get("location")? {
-        Some(location) => Some(Domain::at(location)?),
+        Some(location) => {
+            let mut options = DomainOptions::new().location(location);
+            if let Some(gid) = request.number("gid")? {
+                options = options.shared(gid, request.need("mode")?);
+            }
+            if let Some(max_tasks) = request.number("max_tasks")? {
+                options = options.max_tasks(max_tasks);
+            }
+            Some(if options.shared.is_none() && options.max_tasks.is_none() {
+                Domain::at(location)?
+            } else {
+                Domain::with(&options)?
+            })
+        }
         None => None,
     };
     let path = domain.as_ref().map(|d| d.path().display().to_string());

@@ -4,7 +4,9 @@
 //! its name comes up for the first time. Thread `-` is the reading one itself.
 
 mod control;
+mod dice;
 mod messages;
+mod names;
 mod segments;
 mod storm;
 mod table;
@@ -60,7 +62,8 @@ fn respond(output: &Mutex<File>, request: &Request) {
 }
 
 fn perform(request: &Request) -> Outcome {
-    let parts = [control::perform, messages::perform, segments::perform, storm::perform];
+    let parts =
+        [control::perform, messages::perform, segments::perform, storm::perform, names::perform];
     let answer = parts.iter().find_map(|part| part(request));
     answer.unwrap_or_else(|| Err(Failure::protocol(format!("no verb {}", request.verb))))
 }

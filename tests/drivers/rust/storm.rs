@@ -1,14 +1,18 @@
 //! Endless sending and receiving, until the process is killed or told to stop.
 //! What is sent and what is logged is described in `tests/drivers/README.md`.
 
+use crate::dice::Dice;
 use crate::table::{Handle, table};
 use crate::wire::{Answer, Failure, Outcome, Request};
-use mailboat::{Error, ErrorKind, Outgoing, Receipt, Wait};
+use mailboat::{Error, ErrorKind, Header, Outgoing, Receipt, Wait};
 use std::fs::File;
 use std::io::Write;
 use std::time::Duration;
 
 const HEAD: usize = 24;
+/// States of a delivery, in the log; one more than received is given back.
+const DAMAGED: u32 = 0;
+const RECEIVED: u32 = 1;
 
 pub fn perform(request: &Request) -> Option<Outcome> {
     Some(match request.verb.as_str() {
@@ -16,16 +20,6 @@ pub fn perform(request: &Request) -> Option<Outcome> {
         "storm_receive" => Receiving::new(request).and_then(Receiving::run),
         _ => return None,
     })
-}
-
-/// A source of numbers that look random; see Knuth's MMIX.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 33) % n
-    }
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
@@ -205,7 +199,7 @@ impl Receiving {
             vec![self.handle.receive_wait(self.wait)?]
         };
         for message in messages {
-            self.record(message.body, message.header.id, message.header.redeliveries);
+            self.record(message.body, &message.header, false);
         }
         Ok(())
     }
@@ -218,8 +212,12 @@ impl Receiving {
         };
         for receipt in receipts {
             match self.dice.below(20) {
-                0 => receipt.nack()?,
-                1 => drop(receipt),
+                way @ 0..2 => {
+                    self.note(&receipt, true);
+                    if way == 0 {
+                        receipt.nack()?;
+                    } // Else it is dropped, which comes to the same.
+                }
                 2..5 if self.held.len() < 4 => self.held.push(receipt),
                 _ => self.acknowledge(receipt)?,
             }
@@ -229,25 +227,28 @@ impl Receiving {
 
     /// The record comes first: what is acknowledged is in the log, whenever the process is killed.
     fn acknowledge(&mut self, receipt: Receipt) -> mailboat::Result<()> {
-        let header = *receipt.header();
-        self.record(receipt.to_vec(), header.id, header.redeliveries);
+        self.note(&receipt, false);
         receipt.ack()
     }
 
-    fn record(&mut self, body: Vec<u8>, id: u64, redeliveries: u32) {
+    fn note(&mut self, receipt: &Receipt, given_back: bool) {
+        self.record(receipt.to_vec(), receipt.header(), given_back);
+    }
+
+    fn record(&mut self, body: Vec<u8>, header: &Header, given_back: bool) {
         let checked = check(body);
         let (sender, seq) = checked.unwrap_or_default();
-        let good = u32::from(checked.is_some());
+        let state = if checked.is_none() { DAMAGED } else { RECEIVED + u32::from(given_back) };
         let record = [
             &sender.to_le_bytes()[..],
             &seq.to_le_bytes(),
-            &id.to_le_bytes(),
-            &redeliveries.to_le_bytes(),
-            &good.to_le_bytes(),
+            &header.id.to_le_bytes(),
+            &header.redeliveries.to_le_bytes(),
+            &state.to_le_bytes(),
         ]
         .concat();
         self.log.write_all(&record).expect("the log can be written");
-        self.good += u64::from(good);
-        self.bad += u64::from(1 - good);
+        self.good += u64::from(state == RECEIVED);
+        self.bad += u64::from(state == DAMAGED);
     }
 }
