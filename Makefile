@@ -17,7 +17,7 @@ export INPUT
 # Tested crates; the Python module's tests are Python, and those across languages have their part.
 CRATES := -p mailboat -p mailboat-ffi -p mailboat-cli
 # What `make test` runs, in this order.
-PARTS := lint test-rust loom miri python-test contract test-readme test-demo
+PARTS := lint test-rust steps loom miri python-test contract test-readme test-demo
 
 -include mk/*.mk
 

@@ -37,10 +37,6 @@ fn main() {
         }
         return;
     }
-    if std::env::var_os("ONLY_POLL").is_some() {
-        println!("{} {}", work::one_way_polling(64), work::alone());
-        return;
-    }
     for round in 0..rounds {
         eprint!("\rround {} of {rounds} ", round + 1);
         let mut note = |name, value: f64| figures.entry(name).or_default().push(value);
@@ -49,6 +45,7 @@ fn main() {
         note("64 B one way, blocking calls, ns", work::one_way_blocking(64));
         note("64 B stream, M/s", work::stream(64, 1));
         note("64 B stream in batches of 64, M/s", work::stream(64, 64));
+        note("64 B sent and received by one thread, ns", work::alone());
         if std::env::var_os("MAILBOAT_BENCH_SHORT").is_some() {
             continue;
         }

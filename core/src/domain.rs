@@ -1,5 +1,7 @@
 //! Domains: where names live, and who lives there.
 
+mod files;
+mod objects;
 mod place;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -15,7 +17,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-pub(crate) use place::{ObjectFile, ObjectKind};
+pub(crate) use objects::{ObjectFile, ObjectKind};
 
 /// How to open or make a domain.
 #[derive(Clone, Debug, Default)]

@@ -92,12 +92,11 @@ impl PortOptions {
 ///
 /// Needs no descriptor while it is open. Cheap to clone; closed when the last clone is dropped, and
 /// messages still in it stay. See [`Queue`] for threads, fork and death.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Port {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     queue: Queue,
     domain: Domain,
@@ -126,6 +125,12 @@ pub struct PortStat {
     pub file_bytes: u64,
     /// Its queue.
     pub queue: QueueStat,
+}
+
+impl std::fmt::Debug for Port {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Port").field("label", &self.label()).finish_non_exhaustive()
+    }
 }
 
 impl std::ops::Deref for Port {

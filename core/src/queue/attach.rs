@@ -283,11 +283,19 @@ impl Inner {
         }
     }
 
-    /// Counts an operation, and now and then looks after the dead: a process that only ever tries, or
-    /// always finds work, must do so too.
-    #[inline]
-    pub(crate) fn count_operation(&self, weight: u64) -> Result<()> {
-        if self.is_due(weight) { self.tend(now_ns()) } else { Ok(()) }
+    /// Counts an operation that is done, and now and then looks after the dead: a process that always
+    /// finds work must do so too. What is done is done: whatever the look comes upon is for the next
+    /// operation to tell.
+    #[inline(always)]
+    pub(crate) fn count_operation(&self) {
+        if self.is_due(1) {
+            let _ = self.tend(now_ns());
+        }
+    }
+
+    /// Counts one that found nothing: a process that only ever tries must look after the dead too.
+    pub(crate) fn count_fruitless(&self) -> Result<()> {
+        if self.is_due(64) { self.tend(now_ns()) } else { Ok(()) }
     }
 
     /// Counts an operation; whether it is time to look after the dead.

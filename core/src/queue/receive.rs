@@ -224,7 +224,7 @@ impl Inner {
 
     fn wait_for_message(&self, me: User, room: u64, wait: Wait) -> Result<(Chunk, u64)> {
         if wait.is_try() {
-            self.count_operation(64)?;
+            self.count_fruitless()?;
             return Err(Error::Empty);
         }
         let deadline = Deadline::after(wait, now_ns());
@@ -292,6 +292,7 @@ impl Inner {
         self.engine.trim(me, chunk);
         self.engine.writable().notify(1);
         self.engine.freed().notify(u32::MAX);
-        if self.is_due(1) { self.tend(now_ns()) } else { Ok(()) }
+        self.count_operation();
+        Ok(())
     }
 }

@@ -197,7 +197,9 @@ impl Inner {
             self.publish_patiently(chunk, patience)?;
         }
         self.check_lease(me)?;
-        if published { self.tend(now_ns()) } else { self.count_operation(1) }
+        // The message is on its way, whatever the look after the dead comes upon.
+        let _ = self.tend(now_ns());
+        Ok(())
     }
 
     fn publish_patiently(&self, chunk: &Chunk, patience: &mut Patience) -> Result<()> {
@@ -280,7 +282,17 @@ impl Inner {
             }
             self.was_full.store(0, Relaxed);
         }
-        self.allocate(me, class, full)
+        if let Some(chunk) = self.allocate(me, class, full)? {
+            return Ok(Some(chunk));
+        }
+        let exhausted = matches!(full, Some(Full { limit: FullLimit::Buffers, .. }));
+        // Say the simpler thing where both are true. Not so for a loan, which needs no room in the
+        // ring, and so must not wait for it.
+        if exhausted && self.engine.is_full().map_err(|f| self.fault(f))? {
+            self.was_full.store(1, Relaxed);
+            *full = Some(self.at_capacity());
+        }
+        Ok(None)
     }
 
     #[inline]
@@ -293,11 +305,6 @@ impl Inner {
             Allocation::Chunk(chunk) => {
                 self.name(me, &chunk);
                 return Ok(Some(chunk));
-            }
-            // Say the simpler thing where both are true.
-            Allocation::Exhausted if self.engine.is_full().map_err(|f| self.fault(f))? => {
-                self.was_full.store(1, Relaxed);
-                *full = Some(self.at_capacity());
             }
             Allocation::Exhausted => {
                 let count = self.engine.geo.classes[class].count as u64;
@@ -340,7 +347,7 @@ impl Inner {
         mut attempt: impl FnMut(&mut Option<Full>) -> Result<Option<T>>,
     ) -> Result<T> {
         if patience.wait.is_try() {
-            self.count_operation(64)?;
+            self.count_fruitless()?;
             return Err(self.full(full));
         }
         let deadline =

@@ -1,0 +1,1 @@
+"""Plays scenarios with drivers, programs in several languages; see ../drivers/README.md."""
