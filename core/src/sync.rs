@@ -117,9 +117,66 @@ pub(crate) fn prefetch_write(word: &Word, lines: usize) {
     let _ = (word, lines);
 }
 
-#[cfg(not(mailboat_steps))]
+#[cfg(not(any(mailboat_steps, all(loom, test))))]
 #[inline(always)]
 pub(crate) fn step() {}
+
+#[cfg(all(loom, test))]
+pub(crate) use death::step;
+
+/// What happens before each access in the model: another thread may come in, and this one may die.
+#[cfg(all(loom, test))]
+pub(crate) mod death {
+    use loom::thread::{ThreadId, current};
+    use std::cell::Cell;
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+    // The model's threads all run on one thread of the system, so these are one for each model.
+    std::thread_local! {
+        static NEXT: Cell<Option<(ThreadId, u32)>> = const { Cell::new(None) };
+        static DENSE: Cell<bool> = const { Cell::new(false) };
+    }
+
+    loom::lazy_static! {
+        static ref TURN: super::imp::AtomicU64 = super::imp::AtomicU64::new(0);
+    }
+
+    struct Dead;
+
+    /// Makes the checker consider a switch of threads before each access, whatever it thinks of
+    /// their dependence. It orders nothing.
+    pub(crate) fn switch_everywhere(dense: bool) {
+        DENSE.set(dense);
+    }
+
+    pub(crate) fn step() {
+        if DENSE.get() {
+            TURN.fetch_add(1, super::Relaxed);
+        }
+        let Some((thread, left)) = NEXT.get() else { return };
+        if current().id() != thread {
+            return;
+        }
+        if left == 0 {
+            NEXT.set(None);
+            resume_unwind(Box::new(Dead));
+        }
+        NEXT.set(Some((thread, left - 1)));
+    }
+
+    /// What `life` gives, or `None` if this thread came to its access number `steps` and died there.
+    /// Only one thread of a model at a time may be given to die.
+    pub(crate) fn before<T>(steps: u32, life: impl FnOnce() -> T) -> Option<T> {
+        NEXT.set(Some((current().id(), steps)));
+        let end = catch_unwind(AssertUnwindSafe(life));
+        NEXT.set(None);
+        match end {
+            Ok(value) => Some(value),
+            Err(cause) if cause.is::<Dead>() => None,
+            Err(cause) => resume_unwind(cause),
+        }
+    }
+}
 
 #[cfg(mailboat_steps)]
 pub(crate) use steps::step;

@@ -53,15 +53,62 @@ pub(crate) fn wake(word: &Word, count: u32) {
     unsafe { libc::syscall(libc::SYS_futex, word.futex_address(), libc::FUTEX_WAKE, count) };
 }
 
-/// In the model a sleeper wakes when the word changes; a wake that was forgotten shows as a sleeper
-/// that never ends. Every wake changes the word first, so the two are the same.
+/// The model's futex: as in the kernel, looking at the word and going to sleep are one with respect
+/// to wake-ups, and a wake-up is for as many as it says. There is no time, so a sleep ends by a wake-up
+/// alone: one that was forgotten shows as a deadlock.
 #[cfg(loom)]
-pub(crate) fn wait(word: &Word, expected: u32, _deadline_ns: u64) -> Wakeup {
-    while word.load(crate::sync::Acquire) as u32 == expected {
-        loom::thread::yield_now();
-    }
-    Wakeup::Woken
-}
+pub(crate) use model::{wait, wake};
 
 #[cfg(loom)]
-pub(crate) fn wake(_word: &Word, _count: u32) {}
+mod model {
+    use super::Wakeup;
+    use crate::sync::{Acquire, Word};
+    use loom::sync::Mutex;
+    use loom::thread::{Thread, current, park};
+
+    struct Sleeper {
+        word: usize,
+        ticket: u64,
+        thread: Thread,
+    }
+
+    #[derive(Default)]
+    struct Sleepers {
+        tickets: u64,
+        asleep: Vec<Sleeper>,
+    }
+
+    loom::lazy_static! {
+        static ref SLEEPERS: Mutex<Sleepers> = Mutex::new(Sleepers::default());
+    }
+
+    fn address(word: &Word) -> usize {
+        word as *const Word as usize
+    }
+
+    pub(crate) fn wait(word: &Word, expected: u32, _deadline_ns: u64) -> Wakeup {
+        let mut sleepers = SLEEPERS.lock().unwrap();
+        if word.load(Acquire) as u32 != expected {
+            return Wakeup::Woken;
+        }
+        sleepers.tickets += 1;
+        let ticket = sleepers.tickets;
+        sleepers.asleep.push(Sleeper { word: address(word), ticket, thread: current() });
+        drop(sleepers);
+        loop {
+            park();
+            if SLEEPERS.lock().unwrap().asleep.iter().all(|s| s.ticket != ticket) {
+                return Wakeup::Woken;
+            }
+        }
+    }
+
+    pub(crate) fn wake(word: &Word, count: u32) {
+        let mut sleepers = SLEEPERS.lock().unwrap();
+        for _ in 0..count {
+            let here = sleepers.asleep.iter().position(|s| s.word == address(word));
+            let Some(first) = here else { break };
+            sleepers.asleep.remove(first).thread.unpark();
+        }
+    }
+}

@@ -142,27 +142,92 @@ mod real {
 #[cfg(loom)]
 mod model {
     use crate::shm::Fault;
-    use crate::sync::Word;
+    use crate::shm::layout::{Geometry, at, chunk};
+    use crate::sync::{Word, step};
+    use std::sync::{Arc, Mutex};
 
-    /// The model checker's words; there are no bytes besides them.
+    /// The model checker's words: those of a queue's or roster's headers and tables, and no bodies.
+    /// A clone is the same memory, as another process has it mapped.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Region(Arc<Memory>);
+
     #[derive(Debug)]
-    pub(crate) struct Region {
-        words: Vec<Word>,
+    struct Memory {
+        words: Vec<Option<Word>>,
+        /// Ranges with memory behind them, offset and length. Not one of the checker's locks: what
+        /// the kernel does in one call is one step.
+        committed: Mutex<Vec<(u64, u64)>>,
+        /// How many commits go well before one fails, and then all go well again.
+        commits_left: Mutex<Option<u64>>,
     }
 
     impl Region {
-        pub(crate) fn model(length: u64) -> Self {
-            Region { words: (0..length / 8).map(|_| Word::new(0)).collect() }
+        /// The words below `length`.
+        pub(crate) fn words(length: u64) -> Self {
+            Self::with(length, |_| true)
+        }
+
+        /// The words of a queue.
+        pub(crate) fn queue(geo: &Geometry) -> Self {
+            let slot = |offset: u64| (0..geo.capacity as u64).any(|i| geo.slot(i) == offset);
+            let headers = |offset: u64| {
+                geo.classes().iter().any(|class| {
+                    let last = class.header(class.count - 1) + chunk::SIZE;
+                    (class.headers..last).contains(&offset)
+                        && (offset - class.headers) % class.header_stride < chunk::SIZE
+                })
+            };
+            let end = at::USERS + 8 * geo.max_users as u64;
+            let ends = geo.classes().iter().map(|c| c.header(c.count));
+            let length = ends.max().unwrap_or(0);
+            Self::with(length, |at| at < end || slot(at) || headers(at))
+        }
+
+        fn with(length: u64, wanted: impl Fn(u64) -> bool) -> Self {
+            Region(Arc::new(Memory {
+                words: (0..length / 8).map(|i| wanted(8 * i).then(|| Word::new(0))).collect(),
+                committed: Mutex::new(Vec::new()),
+                commits_left: Mutex::new(None),
+            }))
         }
 
         pub(crate) fn word(&self, offset: u64) -> &Word {
-            &self.words[offset as usize / 8]
+            self.0.words[offset as usize / 8].as_ref().expect("a word of the header or a table")
         }
 
-        pub(crate) fn commit(&self, _offset: u64, _length: u64) -> Result<(), Fault> {
+        pub(crate) fn commit(&self, offset: u64, length: u64) -> Result<(), Fault> {
+            step();
+            let mut left = self.0.commits_left.lock().unwrap();
+            match *left {
+                Some(0) => {
+                    *left = None;
+                    return Err(Fault::NoSpace { needed: length });
+                }
+                Some(n) => *left = Some(n - 1),
+                None => {}
+            }
+            self.0.committed.lock().unwrap().push((offset, length));
             Ok(())
         }
 
-        pub(crate) fn punch(&self, _offset: u64, _length: u64) {}
+        pub(crate) fn punch(&self, offset: u64, length: u64) {
+            step();
+            self.0
+                .committed
+                .lock()
+                .unwrap()
+                .retain(|&(from, n)| from + n <= offset || offset + length <= from);
+        }
+
+        /// Lets the commit after the next `n` fail.
+        pub(crate) fn fail_commit_after(&self, n: u64) {
+            *self.0.commits_left.lock().unwrap() = Some(n);
+        }
+
+        /// Whether all of a range was committed in one piece, and not punched since.
+        pub(crate) fn is_committed(&self, offset: u64, length: u64) -> bool {
+            let committed = self.0.committed.lock().unwrap();
+            committed.iter().any(|&(from, n)| from <= offset && offset + length <= from + n)
+        }
     }
 }

@@ -6,7 +6,7 @@
 use super::layout::{Class, SPARE, at, chunk};
 use super::users::User;
 use super::{Engine, Fault};
-use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word, prefetch_write};
+use crate::sync::{AcqRel, Acquire, Relaxed, SeqCst, Word, full_fence, prefetch_write};
 
 /// States of a chunk.
 pub(crate) mod state {
@@ -332,6 +332,7 @@ impl Engine {
             }
             // Charge, then count again: of two who race for the last bytes none can miss the other.
             memory.store(CHARGED, SeqCst);
+            full_fence();
             charged = true;
             if !self.surely_within_budget()? {
                 if let Some(used) = self.make_room(me, 0)? {
