@@ -5,7 +5,7 @@
 #   make contract-drivers    only builds
 #   make storm SECONDS=600   a long storm; SEED= for one that was before
 #
-# ARGS= goes to pytest, such as ARGS="contract -k 'fork and rust'".
+# ARGS= goes to pytest, such as ARGS="tests/contract -k 'fork and rust'".
 
 BUILD ?= build
 CARGO ?= cargo

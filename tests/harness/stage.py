@@ -48,6 +48,7 @@ class Started:
 
     def waits(self) -> "Started":
         """Returns when the call really sleeps in the library; it must not end instead."""
+        need_system_calls()
         process, thread = self._pending.process, self._pending.thread
         tid = self.actor.tid
         end = time.monotonic() + PATIENCE
@@ -337,10 +338,6 @@ class Pool:
         self._idle.clear()
 
 
-def shows_system_calls() -> bool:
-    return Path("/proc/self/syscall").exists()
-
-
 def need_system_calls() -> None:
-    if not shows_system_calls():
+    if not Path("/proc/self/syscall").exists():
         pytest.skip("this system does not show what a thread waits for: no /proc/PID/task/TID/syscall")

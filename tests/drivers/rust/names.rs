@@ -68,18 +68,22 @@ impl Player {
             }
             7 => *room = Some(Segment::open_in(domain, name, Access::ReadWrite)?),
             8 => Segment::delete_in(domain, name)?,
-            9 => match room {
-                Some(segment) => segment.grow(segment.size() + 5000)?,
-                None => {}
-            },
-            10 => match place {
-                Some(port) => drop(port.try_send(name.as_bytes())?),
-                None => {}
-            },
-            _ => match place {
-                Some(port) => drop(port.take_wait(Wait::from_nanos(1_000_000))?),
-                None => {}
-            },
+            9 => {
+                if let Some(segment) = room {
+                    segment.grow(segment.size() + 5000)?;
+                }
+            }
+            10 => {
+                if let Some(port) = place {
+                    port.try_send(name.as_bytes())?;
+                }
+            }
+            _ => {
+                if let Some(port) = place {
+                    // What is taken is given back when it is dropped.
+                    drop(port.take_wait(Wait::from_nanos(1_000_000))?);
+                }
+            }
         }
         Ok(())
     }
