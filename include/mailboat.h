@@ -1402,11 +1402,12 @@ uint64_t mb_loan_capacity(const mb_loan *loan);
  *   data       the bytes; may be NULL when length is 0
  *   length     how many
  *
- * Status:    MB_OK, MB_INVALID (also when offset and length reach beyond the loan), MB_INTERNAL
+ * Status:    MB_OK, MB_INVALID (also when offset and length reach beyond the loan), MB_FORKED,
+ *            MB_INTERNAL
  * Ownership: data and loan stay the caller's; on failure nothing was written
  * Blocking:  never
  * Threads:   one at a time for each loan
- * Fork:      the memory is the parent's: the child must not write it
+ * Fork:      the memory is the parent's: in the child MB_FORKED
  */
 mb_status mb_loan_write(mb_loan *loan, uint64_t offset, const void *data, size_t length);
 

@@ -117,11 +117,12 @@ pub unsafe extern "C" fn mb_loan_capacity(loan: *const mb_loan) -> u64 {
 ///   data       the bytes; may be NULL when length is 0
 ///   length     how many
 ///
-/// Status:    MB_OK, MB_INVALID (also when offset and length reach beyond the loan), MB_INTERNAL
+/// Status:    MB_OK, MB_INVALID (also when offset and length reach beyond the loan), MB_FORKED,
+///            MB_INTERNAL
 /// Ownership: data and loan stay the caller's; on failure nothing was written
 /// Blocking:  never
 /// Threads:   one at a time for each loan
-/// Fork:      the memory is the parent's: the child must not write it
+/// Fork:      the memory is the parent's: in the child MB_FORKED
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mb_loan_write(
     loan: *mut mb_loan,

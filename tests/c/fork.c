@@ -62,6 +62,7 @@ static void meddle(void *argument) {
   struct hands *hands = (struct hands *)argument;
   uint64_t id = 99;
   CHECK(mb_receipt_length(hands->acknowledged) == 3);
+  EXPECT(MB_FORKED, mb_loan_write(hands->loan, 0, "child", 5));
   EXPECT(MB_FORKED, mb_loan_commit(hands->loan, 5, 0, MB_TRY, &id));
   CHECK(id == 99);
   OK(mb_loan_discard(hands->loan)); /* the child's handle only */

@@ -199,7 +199,13 @@ fn open_roster(dir: BorrowedFd<'_>, label: &str) -> Result<Option<File>> {
             ErrorKind::NotPermitted,
             format!("{label}: no permission to use it: {e}"),
         )),
-        Err(e) => Err(Error::system(format!("opening the roster of {label}"), e)),
+        Err(e) => Err(match file::stat_at(dir, ROSTER) {
+            Ok(stat) if !stat.is_regular() => Error::new(
+                ErrorKind::WrongType,
+                format!("{} stands where the roster of {label} should be", stat.kind_text()),
+            ),
+            _ => Error::system(format!("opening the roster of {label}"), e),
+        }),
     }
 }
 

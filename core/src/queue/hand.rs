@@ -70,8 +70,11 @@ impl Loan {
     }
 
     /// Copies `bytes` into the body. Errors: [`Invalid`](crate::ErrorKind::Invalid) beyond its
-    /// capacity.
+    /// capacity; [`Forked`](crate::ErrorKind::Forked) in a child of the process that took it.
     pub fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        if self.generation != process::generation() {
+            return Err(Error::Forked { what: "loan" });
+        }
         if offset > self.size || bytes.len() as u64 > self.size - offset {
             return Err(Error::invalid(format!(
                 "{} bytes at offset {offset} reach beyond the {} bytes of the loan",
