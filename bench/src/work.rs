@@ -14,9 +14,7 @@ fn poll<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> T {
     loop {
         match attempt() {
             Ok(done) => return done,
-            Err(e) if matches!(e.kind(), ErrorKind::Empty | ErrorKind::Full) => {
-                std::hint::spin_loop();
-            }
+            Err(e) if matches!(e.kind(), ErrorKind::Empty | ErrorKind::Full) => {}
             Err(e) => panic!("{e}"),
         }
     }
