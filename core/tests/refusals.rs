@@ -96,7 +96,11 @@ fn sizes_out_of_range() {
         small().mode(0o4600),
         small().mode(u32::MAX),
     ] {
-        assert_eq!(kind(Port::create_in(&domain, "a", &options)), ErrorKind::Invalid, "{options:?}");
+        assert_eq!(
+            kind(Port::create_in(&domain, "a", &options)),
+            ErrorKind::Invalid,
+            "{options:?}"
+        );
     }
     let sizes = [
         (0, SegmentOptions::new()),
