@@ -664,3 +664,33 @@ fn what_a_forked_child_may_not_finish() {
     let stat = port.stat().unwrap().queue;
     assert_eq!((stat.in_hand, stat.loaned, stat.queued, stat.users), (0, 0, 0, 1));
 }
+
+/// The kernel itself refuses writes through what was opened for reading.
+#[test]
+fn a_segment_opened_for_reading_is_mapped_so() {
+    let place = Place::new("mapped");
+    let domain = place.open();
+    let made = Segment::create_in(&domain, "s", 5000, &SegmentOptions::new()).unwrap();
+    let opened = Segment::open_in(&domain, "s", Access::ReadOnly).unwrap();
+    assert_eq!((made.access(), opened.access()), (Access::ReadWrite, Access::ReadOnly));
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let rights = |address: usize| {
+        let line = maps.lines().find(|line| {
+            let (from, to) = line.split_once(' ').unwrap().0.split_once('-').unwrap();
+            let number = |text| usize::from_str_radix(text, 16).unwrap();
+            (number(from)..number(to)).contains(&address)
+        });
+        line.unwrap().split(' ').nth(1).unwrap()
+    };
+    assert_eq!(rights(made.as_ptr() as usize), "rw-s");
+    assert_eq!(rights(opened.as_ptr() as usize), "r--s");
+    made.write(4990, b"seen").unwrap();
+    let mut seen = [0; 4];
+    opened.read(4990, &mut seen).unwrap();
+    assert_eq!(&seen, b"seen");
+    made.grow(100_000).unwrap();
+    assert_eq!(opened.size(), 100_000);
+    made.write(99_996, b"more").unwrap();
+    opened.read(99_996, &mut seen).unwrap();
+    assert_eq!(&seen, b"more");
+}
