@@ -148,17 +148,27 @@ fn everything_left(engine: &Arc<Engine>, ledger: &Arc<Ledger>, other: &Party) ->
     let doomed = Party::new(engine, ledger, 9);
     assert!(other.send(1) && doomed.send(2));
     doomed.allocate(0).unwrap();
+    stop_with_message_in_hand(&doomed);
+    doomed
+}
+
+/// Claims the first message and dies before its slot is emptied.
+fn stop_with_message_in_hand(doomed: &Party) {
+    let engine = &doomed.engine;
     for steps in 0.. {
         let before = engine.slot(0).load(Acquire);
         assert!(death::before(steps, || engine.claim(doomed.me, u64::MAX)).is_none());
-        let mut reading = false;
-        engine.each_chunk(|_, _, head| reading |= head.state() == state::READING).unwrap();
-        if reading {
+        let mut in_hand = false;
+        engine
+            .each_chunk(|_, _, head| {
+                in_hand |= (head.state(), head.owner()) == (state::READING, doomed.me.owner());
+            })
+            .unwrap();
+        if in_hand {
             assert_eq!(engine.slot(0).load(Acquire), before, "died in between");
-            break;
+            return;
         }
     }
-    doomed
 }
 
 /// A sweeper dies before each of its accesses; the next one finishes, beside a receiver.
@@ -183,6 +193,46 @@ fn a_sweeper_dies() {
         assert!(!engine.is_attached(user));
         audit(&b, &[]);
         (died, (died, received))
+    });
+}
+
+/// Somebody died with a message in hand whose slot was not emptied, and whoever swept died too, before
+/// each of its accesses. What it got done must be enough for the message to be delivered again and for
+/// its chunk to be used for another one, with receivers looking at the slot.
+#[test]
+fn a_half_swept_chunk_is_used_again() {
+    let outcomes = &[
+        "(true, [Some((2, 1))], [None])",
+        "(true, [Some((2, 1))], [Some((3, 0))])",
+        "(true, [None], [None])",
+        "(false, [Some((2, 1))], [Some((3, 0))])",
+    ];
+    check_deaths(Depth { dense: 2, wide: None }, outcomes, |steps| {
+        let engine = queue(1, 1);
+        let ledger: Arc<Ledger> = Arc::default();
+        let [a, b] = [1, 2].map(|task| Party::new(&engine, &ledger, task));
+        let doomed = Party::new(&engine, &ledger, 9);
+        // The first message was given back, so that receivers look for such.
+        assert!(b.send(1));
+        let first = a.take().unwrap();
+        assert!(b.send(2));
+        stop_with_message_in_hand(&doomed);
+        a.nack(&first);
+        let sweep = || doomed.engine.sweep(doomed.me).unwrap();
+        let died = death::before(steps, sweep).is_none();
+        // With that one in hand the chunk of the other is the only one.
+        let first = a.take().unwrap();
+        let second = received::<1>(&a);
+        let sender = b.clone();
+        let sender = thread::spawn(move || sender.send(3));
+        let receiver = a.clone();
+        let receiver = thread::spawn(move || received::<1>(&receiver));
+        let third = receiver.join().unwrap();
+        sender.join().unwrap();
+        sweep();
+        a.acknowledge(&first);
+        audit(&b, &[]);
+        (died, (died, second, third))
     });
 }
 
