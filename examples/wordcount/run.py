@@ -60,10 +60,16 @@ def private_place():
         # Another run saw the directory before it was locked, and removed it as a leftover.
 
 
+PARENT = os.getpid()
+
+
 def die_with_parent():
     """In a child: should this program be killed, the kernel kills the child as well."""
     PR_SET_PDEATHSIG = 1
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != PARENT:
+        # It was killed before the kernel knew.
+        os._exit(1)
 
 
 def start(command, **options):
