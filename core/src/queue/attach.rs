@@ -330,6 +330,10 @@ impl Inner {
             if *owner != me.task() && dead(*owner) {
                 // Opening a port whose owner is dead removes it, and closes it for all.
                 let _ = self.domain.inner.open_living(ObjectKind::PORT, name, true);
+                // That needs a descriptor, and the file at its place; being closed needs neither.
+                if self.check_open().is_ok() {
+                    self.close();
+                }
             }
         }
         self.check_open()
